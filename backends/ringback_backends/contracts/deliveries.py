@@ -1,0 +1,52 @@
+"""The part of the store's contract that keeps deliveries. The rules of ``contracts.jobs`` hold here too."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ringback_schemas.deliveries import (
+    ClaimedDelivery,
+    DeliveryDetail,
+    DeliveryOutcome,
+    DeliveryRecord,
+    DeliveryRef,
+)
+from ringback_schemas.ids import DeliveryId, InstanceId, JobId, TenantId
+from ringback_schemas.states import DeliveryState
+
+
+class DeliveryStore(Protocol):
+    """Keeps deliveries from the event to their end. They are born in ``finish_jobs``."""
+
+    async def claim_deliveries(
+        self, owner: InstanceId, delivery_ids: Sequence[DeliveryId], limit: int
+    ) -> list[ClaimedDelivery]:
+        """Take those of the named deliveries that are due: state ready, ``next_attempt_at`` come, held by nobody.
+
+        A claimed delivery is ``sending``, belongs to ``owner``, and its ``attempt`` is one more.
+        """
+
+    async def claim_due_deliveries(self, owner: InstanceId, limit: int) -> list[ClaimedDelivery]:
+        """As ``claim_deliveries`` for whatever is due, the longest overdue first."""
+
+    async def record_attempts(self, outcomes: Sequence[DeliveryOutcome]) -> list[bool]:
+        """Store attempts and what follows from them; False for one that was fenced: nothing of it is stored."""
+
+    async def release_deliveries(self, owner: InstanceId, deliveries: Sequence[DeliveryRef]) -> list[bool]:
+        """Give back deliveries that were not sent: due at once, no attempt recorded; False if no longer the owner's."""
+
+    async def redeliver(self, tenant_id: TenantId, delivery_id: DeliveryId) -> DeliveryRecord | None:
+        """Make a delivery due at once with a fresh schedule, same event and bytes; absent if unknown.
+
+        A retry that waits is replaced. One that is being sent, or was cancelled, is returned as it is.
+        """
+
+    async def get_delivery(self, tenant_id: TenantId, delivery_id: DeliveryId) -> DeliveryDetail | None:
+        """A delivery with its attempts; absent when the tenant has no such delivery."""
+
+    async def deliveries_of_job(self, tenant_id: TenantId, job_id: JobId) -> list[DeliveryDetail]:
+        """All deliveries of a job, oldest first; may be empty."""
+
+    async def list_deliveries(
+        self, tenant_id: TenantId, states: Sequence[DeliveryState], before: DeliveryId | None, limit: int
+    ) -> list[DeliveryRecord]:
+        """Newest first, beginning after ``before``; no states means all."""

@@ -1,0 +1,58 @@
+"""What may come out of a store or a broker. Drivers' own errors never do: they are translated once, at the edge.
+
+RingbackError
+├── StoreError
+│   ├── StoreUnavailable    away, too slow, out of space or read-only: trying again may help
+│   ├── RowRefused          the database will not have a value of this row: trying again will not help
+│   └── SchemaMismatch      migrate first, or this program is older than the schema
+└── BrokerError
+    ├── BrokerUnavailable   away, blocked or too slow: the poller carries on
+    └── BrokerMisfit        a queue or exchange exists with other arguments; says which and how they differ
+"""
+
+from ringback_schemas.errors import RingbackError
+
+
+class StoreError(RingbackError):
+    """Whatever a store raises."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer as it should; the transaction may or may not have been committed."""
+
+    def __init__(self, operation: str, reason: str) -> None:
+        super().__init__(f"store unavailable during {operation}: {reason}")
+        self.operation = operation
+
+
+class RowRefused(StoreError):
+    """The database refused a value; nothing of the call was stored."""
+
+    def __init__(self, operation: str, reason: str) -> None:
+        super().__init__(f"the store refused a value during {operation}: {reason}")
+
+
+class SchemaMismatch(StoreError):
+    """The schema in the database is not the one this program knows."""
+
+    def __init__(self, found: str | None, wanted: str) -> None:
+        advice = "run `ringback migrate`" if found is None or found < wanted else "this program is too old for it"
+        super().__init__(f"the database schema is {found or 'absent'}, this program needs {wanted}: {advice}")
+
+
+class BrokerError(RingbackError):
+    """Whatever a broker raises."""
+
+
+class BrokerUnavailable(BrokerError):
+    """The broker did not take the message in time; it may have it all the same."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"broker unavailable: {reason}")
+
+
+class BrokerMisfit(BrokerError):
+    """A queue or exchange exists with other arguments than wanted."""
+
+    def __init__(self, name: str, difference: str) -> None:
+        super().__init__(f"{name} exists, but differs: {difference}")

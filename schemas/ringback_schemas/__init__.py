@@ -1,0 +1,1 @@
+"""The data of Ringback: ids, states, rows, envelopes, problems and HTTP bodies. Nothing here does I/O."""

@@ -1,0 +1,140 @@
+"""Deliveries: one event for one receiver, and the attempts to bring it there."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ringback_schemas.ids import DeliveryId, EndpointId, EventId, InstanceId, JobId, TenantId
+from ringback_schemas.states import DeliveryState
+
+
+class DeliveryKind(StrEnum):
+    """Whose secret signs it: the tenant's for a job's own callback, the endpoint's for a registered receiver."""
+
+    CALLBACK = "callback"
+    ENDPOINT = "endpoint"
+
+
+class Verdict(StrEnum):
+    """What one attempt came to. Each has a sentence in docs/operations.md."""
+
+    DELIVERED = "delivered"
+    GONE = "gone"
+    REDIRECT = "redirect"
+    CLIENT_ERROR = "client_error"
+    SERVER_ERROR = "server_error"
+    RATE_LIMITED = "rate_limited"
+    TIMEOUT = "timeout"
+    DNS_ERROR = "dns_error"
+    REFUSED_ADDRESS = "refused_address"
+    CONNECT_REFUSED = "connect_refused"
+    CONNECT_ERROR = "connect_error"
+    TLS_ERROR = "tls_error"
+    RESET = "reset"
+    PREMATURE_EOF = "premature_eof"
+    BAD_RESPONSE = "bad_response"
+    NOTIFIER_LOST = "notifier_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery to be stored with its event; due at once."""
+
+    id: DeliveryId
+    kind: DeliveryKind
+    url: str
+    destination: str
+    """``scheme://host:port``: what isolation goes by."""
+    endpoint_id: EndpointId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """A stored delivery."""
+
+    id: DeliveryId
+    tenant_id: TenantId
+    event_id: EventId
+    event_type: str
+    job_id: JobId
+    kind: DeliveryKind
+    endpoint_id: EndpointId | None
+    url: str
+    destination: str
+    state: DeliveryState
+    attempt: int
+    """How often it was claimed; numbers its attempts from 1 and fences together with ``owner``."""
+    tries: int
+    """Recorded attempts since the schedule last began: 0 at first, and again after a redelivery was asked for."""
+    created_at: datetime
+    next_attempt_at: datetime | None
+    """Absent once it is done."""
+    finished_at: datetime | None
+    owner: InstanceId | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDelivery:
+    """A delivery that this instance now owns, and what to send."""
+
+    delivery: DeliveryRecord
+    body: bytes
+    job_created_at: datetime
+    """When the job was accepted: the road's latency counts from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the time of an attempt went, in seconds; a phase that was not reached is absent."""
+
+    total_s: float
+    dns_s: float | None = None
+    connect_s: float | None = None
+    """TCP and, for https, TLS: aiohttp does not tell them apart."""
+    first_byte_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryAttempt:
+    """One POST, or the attempt at one."""
+
+    attempt: int
+    started_at: datetime
+    timing: Timing
+    verdict: Verdict
+    reason: str
+    """One sentence for people: what happened, and what follows."""
+    status: int | None = None
+    remote_address: str | None = None
+    response_prefix: bytes = b""
+    next_attempt_at: datetime | None = None
+    """When the next one is due; absent when there is none. Set by the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOutcome:
+    """What the store shall record for one attempt; fenced unless the delivery has this owner and attempt."""
+
+    delivery_id: DeliveryId
+    owner: InstanceId
+    attempt: DeliveryAttempt
+    state: DeliveryState
+    """``delivered``, ``retrying`` or ``exhausted``."""
+    retry_in_s: float = 0.0
+    """Only for ``retrying``: seconds from now, by the database's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRef:
+    """One attempt of one delivery."""
+
+    delivery_id: DeliveryId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDetail:
+    """A stored delivery with its attempts, oldest first."""
+
+    delivery: DeliveryRecord
+    attempts: tuple[DeliveryAttempt, ...]

@@ -1,0 +1,28 @@
+"""Events: what happened to a job, in the very bytes that its webhooks carry."""
+
+from dataclasses import dataclass
+
+from ringback_schemas.deliveries import NewDelivery
+from ringback_schemas.ids import EventId, JobId, TenantId
+from ringback_schemas.states import JobState
+
+EVENT_TYPES: dict[JobState, str] = {
+    JobState.SUCCEEDED: "job.succeeded",
+    JobState.FAILED: "job.failed",
+    JobState.CANCELLED: "job.cancelled",
+    JobState.EXPIRED: "job.expired",
+}
+"""The event of each terminal state."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be stored with its deliveries."""
+
+    id: EventId
+    tenant_id: TenantId
+    job_id: JobId
+    type: str
+    body: bytes
+    """``{"type", "timestamp", "data"}`` as JSON, built once and sent byte-identical on every try."""
+    deliveries: tuple[NewDelivery, ...] = ()

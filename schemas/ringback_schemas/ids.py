@@ -1,0 +1,84 @@
+"""TypeIDs: a kind, an underscore and a UUIDv7 in Crockford base32, as in the TypeID specification 0.3.
+
+They sort by time of creation, hold no ``.``, and tell what they name.
+"""
+
+import re
+import secrets
+import time
+from typing import NewType
+
+from ringback_schemas.errors import RingbackError
+
+JobId = NewType("JobId", str)
+EventId = NewType("EventId", str)
+DeliveryId = NewType("DeliveryId", str)
+EndpointId = NewType("EndpointId", str)
+KeyId = NewType("KeyId", str)
+TenantId = NewType("TenantId", str)
+InstanceId = NewType("InstanceId", str)
+SecretId = NewType("SecretId", str)
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_SUFFIX = re.compile(f"[0-7][{_ALPHABET}]{{25}}")
+
+DEFAULT_TENANT = TenantId("ten_" + "0" * 26)
+"""The tenant of a fresh installation: the nil id, so that processes that start together agree on it."""
+
+
+class InvalidId(RingbackError):
+    """A string that is not an id of the wanted kind."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(f"not a {kind} id: {text[:64]!r} (an id looks like {kind}_ and 26 characters)")
+        self.kind = kind
+
+
+def _encode(number: int) -> str:
+    """A 128-bit number as 26 base32 characters, most significant first."""
+    pairs = _PAIRS
+    return "".join([pairs[number >> shift & 1023] for shift in range(120, -1, -10)])
+
+
+def uuid7(unix_ms: int, randomness: int) -> int:
+    """A UUIDv7 (RFC 9562, 5.7) as a number: 48 bits of milliseconds, then 74 bits of randomness."""
+    high, low = randomness >> 62 & 0xFFF, randomness & 0x3FFF_FFFF_FFFF_FFFF
+    return (unix_ms & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | high << 64 | 0b10 << 62 | low
+
+
+def new_id(kind: str) -> str:
+    """A fresh id such as ``job_01kb3v4r6de0qv8t3kq1x1m9za``."""
+    return f"{kind}_{_encode(uuid7(time.time_ns() // 1_000_000, secrets.randbits(74)))}"
+
+
+def check_id(kind: str, text: str) -> str:
+    """The text itself when it is an id of that kind.
+
+    Raises:
+        InvalidId: it is anything else.
+    """
+    prefix, _, suffix = text.partition("_")
+    if prefix != kind or _SUFFIX.fullmatch(suffix) is None:
+        raise InvalidId(kind, text)
+    return text
+
+
+def new_job_id() -> JobId:
+    """A fresh ``job_…``."""
+    return JobId(new_id("job"))
+
+
+def new_event_id() -> EventId:
+    """A fresh ``evt_…``: also the ``webhook-id`` of each delivery of that event."""
+    return EventId(new_id("evt"))
+
+
+def new_delivery_id() -> DeliveryId:
+    """A fresh ``dlv_…``."""
+    return DeliveryId(new_id("dlv"))
+
+
+def new_instance_id() -> InstanceId:
+    """A fresh ``ins_…``: one for each run of a process."""
+    return InstanceId(new_id("ins"))
