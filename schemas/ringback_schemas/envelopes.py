@@ -59,8 +59,8 @@ def parse_envelope(raw: bytes) -> Envelope:
     if not isinstance(data, dict) or data.get("v") != VERSION:
         raise InvalidEnvelope(f"not an envelope of version {VERSION}")
     try:
-        kind = EnvelopeKind(data.get("kind"))
-    except ValueError as error:
+        kind = EnvelopeKind(data["kind"])
+    except (ValueError, KeyError) as error:
         raise InvalidEnvelope("kind is neither jobs nor deliveries") from error
     ids = data.get("ids")
     if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_IDS:

@@ -50,7 +50,7 @@ class JobStore(Protocol):
     async def claim_due_jobs(
         self, owner: InstanceId, queues: Sequence[str], task_types: Sequence[str], limit: int
     ) -> list[ClaimedJob]:
-        """As ``claim_jobs`` for whatever may start in those queues: greatest priority first, then the oldest ``run_at``."""
+        """As ``claim_jobs`` for what may start in those queues: greatest priority first, then the oldest ``run_at``."""
 
     async def finish_jobs(self, outcomes: Sequence[JobOutcome]) -> list[bool]:
         """Record outcomes with their results, events and deliveries; say for each whether it was recorded.
