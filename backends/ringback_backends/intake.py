@@ -1,0 +1,215 @@
+"""How a consumer gets its work: from envelopes at once, from polling when envelopes fail.
+
+Receive → claim what there is room for → ack → hand over. The store decides who owns what, so a lost, doubled or stale
+envelope does no harm, and a message is unacknowledged only for the milliseconds of a claim.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+
+from ringback_backends.contracts.broker import Broker, Received, Subscription
+from ringback_backends.contracts.errors import StoreUnavailable
+
+Claimed = TypeVar("Claimed")
+Claimed_co = TypeVar("Claimed_co", covariant=True)
+
+PATIENCE_S = 0.05
+"""How long a full consumer waits for room before it gives its envelopes back to the others."""
+
+LONGEST_BACKOFF_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Work(Protocol[Claimed]):
+    """The consumer behind an intake."""
+
+    def room(self) -> int:
+        """How many more it can take now."""
+
+    async def claim(self, ids: Sequence[str]) -> Sequence[Claimed]:
+        """Claim those of the ids that may start; at most ``room`` are given."""
+
+    async def claim_due(self, limit: int) -> Sequence[Claimed]:
+        """Claim whatever is due."""
+
+    def take(self, claimed: Sequence[Claimed], source: str) -> None:
+        """Begin with them; ``source`` is ``broker`` or ``poll``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between polls; each is jittered by ±10 % so that a fleet does not poll in step."""
+
+    poll_s: float = 5.0
+    poll_away_s: float = 1.0
+    """While the broker is away: then polling carries everything."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """An envelope in hand, and which of its ids are not claimed yet."""
+
+    received: Received
+    ids: deque[str] = field(default_factory=deque)
+
+
+class Intake(Generic[Claimed]):
+    """The loop that feeds one consumer, until it is stopped."""
+
+    def __init__(self, work: Work[Claimed], broker: Broker, subscription: Subscription, pace: Pace) -> None:
+        """Closes ``subscription`` at its end."""
+        self._work = work
+        self._broker = broker
+        self._subscription = subscription
+        self._pace = pace
+        self._held: deque[_Held] = deque()
+        self._wake = asyncio.Event()
+        self._is_stopping = False
+        self._is_full = False
+        self._poll_at = 0.0
+        self._is_turn_of_envelopes = False
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Feed the consumer until ``stop``; then whatever is in hand and not claimed goes back."""
+        pump = asyncio.create_task(self._pump(), name="intake pump")
+        try:
+            await self._feed(pump)
+        finally:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+            self._give_back()
+            await self._subscription.close()
+
+    def stop(self) -> None:
+        """Take nothing new. Safe to call twice, and before ``run``."""
+        self._is_stopping = True
+        self._wake.set()
+
+    def freed(self) -> None:
+        """Say that there is room again. Cheap enough to be called after every job."""
+        if self._is_full:
+            self._wake.set()
+
+    async def _pump(self) -> None:
+        while True:
+            for received in await self._subscription.receive():
+                self._held.append(_Held(received, deque(received.envelope.ids)))
+            self._wake.set()
+
+    async def _feed(self, pump: asyncio.Task[None]) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._is_stopping:
+            if pump.done():
+                pump.result()
+            if self._work.room() <= 0:
+                await self._wait_for_room()
+            elif loop.time() >= self._poll_at and not (self._held and self._is_turn_of_envelopes):
+                await self._guarded(self._poll)
+            elif self._held:
+                await self._guarded(self._claim_held)
+            else:
+                await self._sleep(self._until_poll(loop.time()))
+
+    async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
+        """One step; while the store is away it is repeated with growing, jittered pauses and nothing is acked."""
+        try:
+            await step()
+        except StoreUnavailable as error:
+            self._failures += 1
+            pause = min(LONGEST_BACKOFF_S, 0.05 * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+            log.warning("intake_store_unavailable", reason=str(error), pause_s=round(pause, 3))
+            await self._nap(pause)
+        else:
+            self._failures = 0
+
+    async def _poll(self) -> None:
+        # A backlog is polled batch after batch; envelopes take turns with it, or they would stay unacknowledged for as
+        # long as the backlog lasts, and RabbitMQ closes the channel of a consumer that does that for half an hour.
+        self._is_turn_of_envelopes = True
+        limit = self._work.room()
+        claimed = await self._work.claim_due(limit)
+        if len(claimed) < limit:
+            self._poll_at = asyncio.get_running_loop().time() + self._interval()
+        if claimed:
+            self._work.take(claimed, "poll")
+
+    async def _claim_held(self) -> None:
+        self._is_turn_of_envelopes = False
+        ids = self._ids_for(self._work.room())
+        claimed = await self._work.claim(ids)
+        self._drop(set(ids))
+        if claimed:
+            self._work.take(claimed, "broker")
+
+    def _ids_for(self, room: int) -> list[str]:
+        """The first ids in hand, without duplicates, at most ``room``."""
+        wanted: dict[str, None] = {}
+        for held in self._held:
+            for job_id in held.ids:
+                if len(wanted) >= room:
+                    return list(wanted)
+                wanted[job_id] = None
+        return list(wanted)
+
+    def _drop(self, claimed: set[str]) -> None:
+        """Take claimed (or stale) ids out of the envelopes in hand; ack those that are empty then."""
+        while self._held:
+            ids = self._held[0].ids
+            while ids and ids[0] in claimed:
+                ids.popleft()
+            if ids:
+                return
+            self._held.popleft().received.ack()
+
+    async def _wait_for_room(self) -> None:
+        self._is_full = True
+        try:
+            await self._sleep(PATIENCE_S)
+            if self._work.room() > 0 or self._is_stopping:
+                return
+            await self._subscription.pause()
+            self._give_back()
+            while self._work.room() <= 0 and not self._is_stopping:
+                await self._sleep(self._pace.poll_s)
+            await self._subscription.resume()
+        finally:
+            self._is_full = False
+
+    def _give_back(self) -> None:
+        while self._held:
+            self._held.popleft().received.give_back()
+
+    def _interval(self) -> float:
+        seconds = self._pace.poll_s if self._broker.status.is_connected else self._pace.poll_away_s
+        return seconds * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
+
+    def _until_poll(self, now: float) -> float:
+        """Seconds to the next poll: sooner than planned when the broker has gone away since."""
+        if not self._broker.status.is_connected:
+            self._poll_at = min(self._poll_at, now + self._interval())
+        return max(0.0, self._poll_at - now)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Until something happens, at most so long."""
+        self._wake.clear()
+        if self._is_stopping:
+            return
+        try:
+            async with asyncio.timeout(min(seconds, self._pace.poll_away_s)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _nap(self, seconds: float) -> None:
+        """So long, unless stopped: whatever else happens does not bring the store back."""
+        until = asyncio.get_running_loop().time() + seconds
+        while not self._is_stopping and (left := until - asyncio.get_running_loop().time()) > 0:
+            await self._sleep(left)
