@@ -1,0 +1,1 @@
+"""The pieces that front end, worker and notifier share."""
