@@ -1,0 +1,1 @@
+"""Proof that the promises of docs/architecture.md hold."""
