@@ -1,0 +1,81 @@
+"""How a job ends: from the job and what came out of it to everything that the store records in one transaction.
+
+Workers (succeeded, failed, cancelled), the sweeper (expired), the rescuer (poison) and the front end (cancelled while it
+waits) all come through here, so an event looks the same whoever ended the job. Nothing here does I/O.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from ringback.egress import destination_of
+from ringback_schemas.deliveries import DeliveryKind, NewDelivery
+from ringback_schemas.documents import event_body, job_document
+from ringback_schemas.events import EVENT_TYPES, NewEvent
+from ringback_schemas.ids import new_delivery_id, new_event_id
+from ringback_schemas.job_errors import JobError, JobErrorCode
+from ringback_schemas.jobs import JobOutcome, JobRecord
+from ringback_schemas.states import JobState
+
+
+def end_job(
+    job: JobRecord,
+    state: JobState,
+    *,
+    result: bytes | None = None,
+    error: bytes | None = None,
+    now: datetime,
+    public_url: str,
+) -> JobOutcome:
+    """The outcome that ends this job, with its event and the delivery to its callback, if it wants one.
+
+    The outcome is fenced by the owner and attempt of ``job``. A job that is cancelled or expires without an ``error``
+    gets the standard one.
+
+    Args:
+        job: As it was last read: running, or waiting without an owner.
+        state: The terminal state.
+        result: JSON; only of a job that succeeded.
+        error: A ``JobError`` as bytes; of any other.
+        now: When it ended: ``finished_at`` and ``timestamp`` in the event.
+        public_url: Base of the links, without a slash at its end.
+
+    Raises:
+        KeyError: ``state`` is not terminal.
+    """
+    event_type = EVENT_TYPES[state]
+    error = error if error is not None else _standard_error(job, state)
+    ended = replace(job, state=state, finished_at=now, owner=None)
+    event = NewEvent(
+        id=new_event_id(),
+        tenant_id=job.tenant_id,
+        job_id=job.id,
+        type=event_type,
+        body=event_body(event_type, now, job_document(ended, public_url, result=result, error=error)),
+        deliveries=_callback(job, event_type),
+    )
+    return JobOutcome(
+        job_id=job.id, attempt=job.attempt, owner=job.owner, state=state, result=result, error=error, event=event
+    )
+
+
+def _callback(job: JobRecord, event_type: str) -> tuple[NewDelivery, ...]:
+    """The delivery to the job's own callback; none when it has no URL, or did not ask for this event."""
+    if job.callback_url is None or (job.callback_events and event_type not in job.callback_events):
+        return ()
+    return (
+        NewDelivery(
+            id=new_delivery_id(),
+            kind=DeliveryKind.CALLBACK,
+            url=job.callback_url,
+            destination=destination_of(job.callback_url),
+        ),
+    )
+
+
+def _standard_error(job: JobRecord, state: JobState) -> bytes | None:
+    if state is JobState.CANCELLED:
+        when = "while it ran" if job.owner is not None else "before it ran"
+        return JobError(JobErrorCode.CANCELLED, f"the job was cancelled {when}").to_bytes()
+    if state is JobState.EXPIRED:
+        return JobError(JobErrorCode.EXPIRED, "the job had not started when it expired").to_bytes()
+    return None
