@@ -1,0 +1,62 @@
+"""An aiohttp session that cannot be led astray: every connection it opens was vetted."""
+
+import socket
+
+import aiohttp
+from aiohappyeyeballs import AddrInfoType
+
+from ringback.egress.policy import EgressPolicy
+from ringback.egress.resolver import CACHE_S, GuardedResolver
+
+CONNECT_WITHIN_S = 5.0
+_NO_ROUNDING_S = 86_400.0
+"""aiohttp rounds deadlines above this up to whole seconds of the loop's clock, which may be a second late."""
+
+
+def guarded_session(
+    policy: EgressPolicy,
+    *,
+    resolver: GuardedResolver | None = None,
+    connect_s: float = CONNECT_WITHIN_S,
+    max_connections: int = 0,
+    keepalive_s: float = 15.0,
+    auto_decompress: bool = True,
+    trace_configs: list[aiohttp.TraceConfig] | None = None,
+) -> aiohttp.ClientSession:
+    """A session whose every connection passed the policy; to be made in a running loop, and closed by its maker.
+
+    Give it what ``check_url`` returned, as ``yarl.URL(vetted.url, encoded=True)``, and ``allow_redirects=False``. It
+    reads no proxies from the environment and keeps no cookies. ``connect_s`` covers name, TCP and TLS; set a total
+    with ``asyncio.timeout``. A refusal comes out of a request as ``UrlRefused``.
+    """
+    connector = aiohttp.TCPConnector(
+        resolver=resolver or GuardedResolver(policy, cache_s=0),
+        # What aiohttp keeps are addresses that were vetted, and its cache asks once for all who wait for a name.
+        ttl_dns_cache=int(CACHE_S),
+        socket_factory=_GuardedSockets(policy),
+        limit=max_connections,
+        keepalive_timeout=keepalive_s,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=auto_decompress,
+        timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, ceil_threshold=_NO_ROUNDING_S),
+        trace_configs=trace_configs,
+    )
+
+
+class _GuardedSockets:
+    """Makes the sockets: the last place before a connection, and the only one that literal addresses pass.
+
+    aiohttp asks no resolver about an address, so a redirect or a caller that forgot ``check_url`` is caught here.
+    """
+
+    def __init__(self, policy: EgressPolicy) -> None:
+        self._policy = policy
+
+    def __call__(self, info: AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, address = info
+        self._policy.check_address(str(address[0]), int(address[1]))
+        return socket.socket(family=family, type=kind, proto=protocol)
