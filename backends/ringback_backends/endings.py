@@ -77,5 +77,5 @@ def _standard_error(job: JobRecord, state: JobState) -> bytes | None:
         when = "while it ran" if job.owner is not None else "before it ran"
         return JobError(JobErrorCode.CANCELLED, f"the job was cancelled {when}").to_bytes()
     if state is JobState.EXPIRED:
-        return JobError(JobErrorCode.EXPIRED, "the job had not started when it expired").to_bytes()
+        return JobError(JobErrorCode.EXPIRED, "the job was still waiting when its expires_at passed").to_bytes()
     return None
