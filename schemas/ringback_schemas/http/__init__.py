@@ -1,0 +1,54 @@
+"""HTTP bodies: what requests must look like and what answers do look like.
+
+The front end validates requests with these and describes both in OpenAPI; the client parses answers with them.
+"""
+
+from ringback_schemas.http.deliveries import AttemptBody, DeliveryBody, DeliveryLinks, DeliveryPage, TimingBody
+from ringback_schemas.http.events import JobEventBody
+from ringback_schemas.http.health import CheckBody, CheckStatus, HealthBody, ReadinessBody
+from ringback_schemas.http.jobs import JobBody, JobErrorBody, JobLinks, JobPage, JobRequest, ProgressBody
+from ringback_schemas.http.problems import FieldErrorBody, ProblemBody
+from ringback_schemas.http.tasks import TaskTypeBody, TaskTypesBody
+from ringback_schemas.http.tenants import (
+    CreatedKeyBody,
+    KeyBody,
+    KeyRequest,
+    KeysBody,
+    SigningSecretBody,
+    SigningSecretsBody,
+    TenantBody,
+    TenantRequest,
+    TenantsBody,
+)
+
+__all__ = [
+    "AttemptBody",
+    "CheckBody",
+    "CheckStatus",
+    "CreatedKeyBody",
+    "DeliveryBody",
+    "DeliveryLinks",
+    "DeliveryPage",
+    "FieldErrorBody",
+    "HealthBody",
+    "JobBody",
+    "JobErrorBody",
+    "JobEventBody",
+    "JobLinks",
+    "JobPage",
+    "JobRequest",
+    "KeyBody",
+    "KeyRequest",
+    "KeysBody",
+    "ProblemBody",
+    "ProgressBody",
+    "ReadinessBody",
+    "SigningSecretBody",
+    "SigningSecretsBody",
+    "TaskTypeBody",
+    "TaskTypesBody",
+    "TenantBody",
+    "TenantRequest",
+    "TenantsBody",
+    "TimingBody",
+]

@@ -1,0 +1,37 @@
+"""What all bodies have in common."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
+
+
+class RequestBody(BaseModel):
+    """A body that clients send: exact types, and no unknown names, so that a typing error is told and not ignored."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class AnswerBody(BaseModel):
+    """A body that the API sends. The client ignores names that it does not know: answers may grow."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+def _only_rfc3339(value: Any) -> Any:
+    """Refuse numbers and texts of digits, which pydantic would take for Unix times."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE_AND_TIME.match(value)):
+        return value
+    raise PydanticCustomError("datetime_rfc3339", "must be a date and time such as 2026-11-21T07:00:00Z (RFC 3339)")
+
+
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_only_rfc3339, json_schema_input_type=str)]
+"""A time with its offset from UTC."""
+
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
+"""What people call something: a line of text."""
