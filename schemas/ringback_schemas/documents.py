@@ -38,6 +38,7 @@ def job_document(
     result: bytes | None = None,
     error: bytes | None = None,
     progress: Progress | None = None,
+    waiting_reason: str | None = None,
 ) -> dict[str, Any]:
     """The job as a JSON document for ``orjson.dumps``; a result that fits is embedded as the very bytes stored.
 
@@ -58,6 +59,7 @@ def job_document(
         "started_at": _optional(job.started_at),
         "finished_at": _optional(job.finished_at),
         "cancelling": job.is_cancel_requested and not job.is_done,
+        "waiting_reason": waiting_reason,
         "callback_url": job.callback_url,
         "callback_events": list(job.callback_events),
         "tags": list(job.tags),
