@@ -1,1 +1,1 @@
-"""Proof that the promises of docs/architecture.md hold."""
+"""Tests of Ringback: each says in one sentence which fact it proves."""

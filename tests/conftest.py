@@ -1,0 +1,53 @@
+"""Fixtures for every test: real servers, one of each for the whole session, and a place of one's own on them.
+
+Where a server cannot be had, the tests that need it are skipped with the reason, and fail instead where ``CI`` is set.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import fresh_database, fresh_vhost, needed
+from tests.servers.provision import RabbitAddresses, postgres_address, rabbit_addresses
+
+
+@pytest.fixture(scope="session")
+def rabbit() -> Iterator[RabbitAddresses]:
+    """A RabbitMQ with its management API; shared, so never stopped and never emptied."""
+    with needed(rabbit_addresses) as addresses:
+        yield addresses
+
+
+@pytest.fixture(scope="session")
+def amqp_url(rabbit: RabbitAddresses) -> Iterator[str]:
+    """A virtual host for this session on a real RabbitMQ."""
+    with fresh_vhost(rabbit.url, rabbit.management_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url() -> Iterator[str]:
+    """A PostgreSQL whose user may create databases; shared, so never stopped."""
+    with needed(postgres_address) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server_url: str) -> Iterator[str]:
+    """An empty database for this session on a real PostgreSQL."""
+    with fresh_database(postgres_server_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_amqp_url(rabbit: RabbitAddresses) -> Iterator[str]:
+    """A virtual host for this module alone."""
+    with fresh_vhost(rabbit.url, rabbit.management_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_postgres_url(postgres_server_url: str) -> Iterator[str]:
+    """An empty database for this module alone."""
+    with fresh_database(postgres_server_url) as url:
+        yield url

@@ -1,0 +1,131 @@
+"""A private RabbitMQ: own node name, ports, port mapper and folders, with the management plugin."""
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.servers import programs
+from tests.servers.processes import ServerProcess, free_port, is_listening
+
+
+class RabbitServer:
+    """RabbitMQ from the installed binaries; ports and address stay the same over restarts.
+
+    Every method blocks until done: from a test's event loop call it with ``asyncio.to_thread``.
+    """
+
+    def __init__(self) -> None:
+        """Find the programs and make the folders; starts nothing.
+
+        Raises:
+            ServerMissing: RabbitMQ is not installed.
+        """
+        server, epmd = programs.rabbitmq_server(), programs.epmd()
+        if server is None or epmd is None:
+            raise programs.ServerMissing("RabbitMQ", "rabbitmq-server is not installed")
+        self._folder = Path(tempfile.mkdtemp(prefix="ringback-rabbitmq-"))
+        self.port, self.management_port, self._epmd_port = free_port(), free_port(), free_port()
+        self._write_configuration()
+        environment = self._environment()
+        mapper = [str(epmd), "-port", str(self._epmd_port), "-address", "127.0.0.1"]
+        self._mapper = ServerProcess(mapper, environment, self._folder / "epmd.log")
+        # with RABBITMQ_ALLOW_INPUT the script becomes the Erlang machine, so that a signal to our child reaches it
+        self._server = ServerProcess([str(server), "-noinput"], environment, self._folder / "out.log")
+
+    @property
+    def url(self) -> str:
+        """The AMQP address of the default virtual host."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    @property
+    def management_url(self) -> str:
+        """The management API, with its user and password, without a slash at its end."""
+        return f"http://guest:guest@127.0.0.1:{self.management_port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server runs."""
+        return self._server.is_running
+
+    def start(self) -> None:
+        """Start it and wait until both its ports serve. Harmless when it runs."""
+        if self.is_running:
+            return
+        if not self._mapper.is_running:
+            self._mapper.start()
+            self._mapper.wait_until(lambda: is_listening(self._epmd_port))
+        self._server.start()
+        self._server.wait_until(lambda: is_listening(self.port) and is_listening(self.management_port))
+
+    def stop(self) -> None:
+        """Stop it in good order; durable things stay."""
+        self._server.end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, as in a power cut of that machine."""
+        self._server.end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop it and start it again."""
+        self.stop()
+        self.start()
+
+    def wipe(self) -> None:
+        """Forget everything: stopped, emptied, started again."""
+        self.stop()
+        shutil.rmtree(self._folder / "mnesia", ignore_errors=True)
+        self.start()
+
+    def close(self) -> None:
+        """Kill everything and delete the folders. Safe to call twice."""
+        self._server.end(signal.SIGKILL)
+        self._mapper.end(signal.SIGKILL)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        """Start it; one that does not come up is ended again."""
+        try:
+            self.start()
+        except AssertionError:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it for good."""
+        self.close()
+
+    def _write_configuration(self) -> None:
+        (self._folder / "plugins").write_text("[rabbitmq_management].\n")
+        (self._folder / "rabbit.conf").write_text(
+            "loopback_users = none\n"
+            f"management.tcp.port = {self.management_port}\n"
+            "management.tcp.ip = 127.0.0.1\n"
+            # a full disk of the machine that runs the tests is not what they are about
+            "disk_free_limit.absolute = 50MB\n"
+        )
+
+    def _environment(self) -> dict[str, str]:
+        folder = self._folder
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_ALLOW_INPUT": "1",
+            "RABBITMQ_NODENAME": f"ringback{self.port}@localhost",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbit.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        }
