@@ -1,0 +1,72 @@
+"""Clients repeat themselves, contradict themselves, and change their minds."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+
+from tests.faults.driver import Entry
+from tests.faults.fleet import API_KEY, settle
+from tests.faults.stage import Case, Stage
+
+
+async def same_key_in_parallel(stage: Stage) -> None:
+    """A hundred equal requests with one key, over both front ends, make one job."""
+    for number in range(5):
+        entry = Entry(f"same-{number}", _body(stage), 0.0)
+        stage.driver.ledger.entries.append(entry)
+        answers = await _post_together(stage, entry.key, entry.body, 100)
+        entry.answers += [status for status, _ in answers]
+        entry.job_ids |= {document["id"] for status, document in answers if status == 202}
+        entry.accepted_at = 1.0
+        stage.faults += 1
+        if {status for status, _ in answers} != {202}:
+            raise AssertionError(f"equal requests got {sorted({status for status, _ in answers})}")
+
+
+async def same_key_other_body(stage: Stage) -> None:
+    """The same key with another body is refused with 422, and nothing is created."""
+    entry = await stage.driver.submit_one()
+    answers = await _post_together(stage, entry.key, {**_body(stage), "tags": ["other"]}, 10)
+    stage.faults += 1
+    if {status for status, _ in answers} != {422}:
+        raise AssertionError(f"another body under the same key got {answers}")
+
+
+async def cancel_races(stage: Stage) -> None:
+    """Jobs are cancelled, twice at once, while they wait, are claimed, run, and have just ended."""
+    await stage.load(60, 300, {"seconds": 0.15})
+    cancelled = 0
+    while cancelled < 300:
+        entries = [entry for entry in stage.driver.ledger.accepted[cancelled:] if entry.job_ids]
+        for entry in entries:
+            (job_id,) = entry.job_ids
+            answers = await asyncio.gather(*[stage.api("POST", f"/v1/jobs/{job_id}/cancel") for _ in range(2)])
+            if not {status for status, _ in answers} <= {200, 202}:
+                raise AssertionError(f"cancel answered {answers}")
+            cancelled += 1
+            stage.faults += 1
+        await settle(0.02)
+
+
+def _body(stage: Stage) -> dict[str, Any]:
+    return {"type": "faults.work", "payload": {"echo": 1}, "callback_url": f"{stage.inbox.url}/hook"}
+
+
+async def _post_together(stage: Stage, key: str, body: dict[str, Any], times: int) -> list[tuple[int, Any]]:
+    headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": key}
+
+    async def post(session: aiohttp.ClientSession, url: str) -> tuple[int, Any]:
+        async with session.post(f"{url}/v1/jobs", json=body, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    urls = stage.fleet.urls
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        return list(await asyncio.gather(*[post(session, urls[n % len(urls)]) for n in range(times)]))
+
+
+CLIENT_CASES = (
+    Case("F45+BB-70", "100 equal requests with one key", same_key_in_parallel, may_perform_twice=False, is_quick=True),
+    Case("F46+BB-71", "same key, other body", same_key_other_body, may_perform_twice=False),
+    Case("F48", "cancel races", cancel_races, settle_s=60, may_perform_twice=False),
+)

@@ -1,0 +1,134 @@
+"""The fleet under fault: some front ends, workers and notifiers as real processes over given servers."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from tests.faults.process import FleetProcess
+from tests.servers.processes import free_port
+from tests.waiting import eventually
+
+API_KEY = "rbk_faults_0123456789abcdefghijklmnop"
+SHORT_SCHEDULE = (0.3, 0.5, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlan:
+    """How large the fleet is, and what its processes are told."""
+
+    database_url: str
+    broker_url: str
+    apis: int = 2
+    workers: int = 2
+    notifiers: int = 2
+    is_embedded: bool = False
+    """One ``ringback serve`` with SQLite in the folder, whatever else is said."""
+    concurrency: int = 32
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further ``RINGBACK_*`` settings, without the prefix."""
+
+
+class Fleet:
+    """Front ends, workers and notifiers; ``async with`` migrates, starts them, and ends them."""
+
+    def __init__(self, plan: FleetPlan, folder: Path) -> None:
+        """``folder`` takes logs, keys and the trace of what was performed."""
+        self._plan = plan
+        self._folder = folder
+        self._stack = AsyncExitStack()
+        self.effects_path = folder / "effects"
+        self._environment = self._make_environment()
+        self.urls: list[str] = []
+        if plan.is_embedded:
+            self.apis, self.workers, self.notifiers = [self._front("serve", "serve")], [], []
+            return
+        self.apis = [self._front(f"api-{number}", "api") for number in range(plan.apis)]
+        slots = str(plan.concurrency)
+        self.workers = [self._process(f"worker-{n}", "worker", "--concurrency", slots) for n in range(plan.workers)]
+        self.notifiers = [self._process(f"notifier-{n}", "notifier") for n in range(plan.notifiers)]
+
+    @property
+    def processes(self) -> list[FleetProcess]:
+        """All of them."""
+        return [*self.apis, *self.workers, *self.notifiers]
+
+    async def __aenter__(self) -> Self:
+        """Migrate, start everything, and wait until each front end is ready."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._plan.is_embedded:
+            await self._migrate()
+        for process in self.processes:
+            await process.start()
+        for url in self.urls:
+            await self.ready(url)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Kill whatever still runs."""
+        for process in self.processes:
+            await process.kill()
+
+    async def ready(self, url: str, within_s: float = 30.0) -> None:
+        """Wait until a front end says it is ready."""
+
+        async def is_ready() -> bool:
+            try:
+                async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as answer:
+                    return answer.status == 200
+            except aiohttp.ClientError:
+                return False
+
+        await eventually(is_ready, within_s=within_s, what=f"{url} is ready")
+
+    async def revive(self, process: FleetProcess) -> None:
+        """Start a process again that ended, as its supervisor would."""
+        await process.wait()
+        await process.start()
+
+    async def _migrate(self) -> None:
+        migration = self._process("migrate", "migrate")
+        await migration.start()
+        if await migration.wait() != 0:
+            raise AssertionError(f"migration failed:\n{migration.log_text()[-2000:]}")
+
+    def _front(self, name: str, command: str) -> FleetProcess:
+        port = free_port()
+        self.urls.append(f"http://127.0.0.1:{port}")
+        return self._process(name, command, RINGBACK_PORT=str(port))
+
+    def _process(self, name: str, *arguments: str, **environment: str) -> FleetProcess:
+        return FleetProcess(name, arguments, {**self._environment, **environment}, self._folder)
+
+    def _make_environment(self) -> dict[str, str]:
+        own = {
+            "DATABASE_URL": self._plan.database_url,
+            "BROKER_URL": self._plan.broker_url,
+            "BOOTSTRAP_API_KEY": API_KEY,
+            "ENCRYPTION_KEYS": json.dumps([base64.urlsafe_b64encode(bytes(range(32))).decode()]),
+            "CALLBACK_ALLOW": '["127.0.0.0/8"]',
+            "RETRY_SCHEDULE": json.dumps(SHORT_SCHEDULE),
+            "TASKS": str(Path(__file__).with_name("tasks.py")),
+            "PUBLIC_URL": "http://ringback.test",
+            **self._plan.settings,
+        }
+        if self._plan.is_embedded:
+            del own["BROKER_URL"]
+            own["DATABASE_URL"] = f"sqlite:///{self._folder / 'ringback.db'}"
+        environment = {f"RINGBACK_{name}": value for name, value in own.items()}
+        environment["FAULTS_EFFECTS"] = str(self.effects_path)
+        return environment
+
+
+async def settle(seconds: float) -> None:
+    """Let a fault last: the one place where the suite waits for time itself, which is what a fault's length is."""
+    await asyncio.sleep(seconds)

@@ -1,0 +1,90 @@
+"""A random case: a seeded schedule of faults over minutes of steady load, replayable by its seed."""
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from tests.faults.fleet import settle
+from tests.faults.process import FleetProcess
+from tests.faults.stage import Case, Stage
+
+Fault = Callable[[Stage, random.Random], Awaitable[None]]
+
+
+async def _kill_one(stage: Stage, chance: random.Random) -> None:
+    victim = chance.choice(stage.fleet.processes)
+    await victim.kill()
+    await settle(chance.uniform(0, 1))
+    await stage.fleet.revive(victim)
+
+
+async def _kill_role(stage: Stage, chance: random.Random) -> None:
+    role: Sequence[FleetProcess] = chance.choice([stage.fleet.apis, stage.fleet.workers, stage.fleet.notifiers])
+    for victim in role:
+        victim.signal(signal.SIGKILL)
+    for victim in role:
+        await stage.fleet.revive(victim)
+
+
+async def _stop_one(stage: Stage, chance: random.Random) -> None:
+    victim = chance.choice(stage.fleet.processes)
+    await victim.terminate()
+    await stage.fleet.revive(victim)
+
+
+async def _freeze_one(stage: Stage, chance: random.Random) -> None:
+    victim = chance.choice([*stage.fleet.workers, *stage.fleet.notifiers])
+    victim.signal(signal.SIGSTOP)
+    await settle(chance.uniform(0.5, 4))
+    victim.signal(signal.SIGCONT)
+
+
+async def _restart_database(stage: Stage, chance: random.Random) -> None:
+    await asyncio.to_thread(stage.servers.postgres.stop, immediate=chance.random() < 0.7)
+    await settle(chance.uniform(0, 2))
+    await asyncio.to_thread(stage.servers.postgres.start)
+
+
+async def _restart_broker(stage: Stage, chance: random.Random) -> None:
+    await asyncio.to_thread(stage.servers.rabbit.kill if chance.random() < 0.5 else stage.servers.rabbit.stop)
+    await settle(chance.uniform(0, 3))
+    await asyncio.to_thread(stage.servers.rabbit.start)
+
+
+async def _flaky_receiver(stage: Stage, chance: random.Random) -> None:
+    stage.inbox.is_down = True
+    await settle(chance.uniform(0.5, 3))
+    stage.inbox.is_down = False
+
+
+FAULTS: tuple[tuple[Fault, int], ...] = (
+    (_kill_one, 10),
+    (_kill_role, 2),
+    (_stop_one, 4),
+    (_freeze_one, 2),
+    (_restart_database, 2),
+    (_restart_broker, 2),
+    (_flaky_receiver, 3),
+)
+"""Each fault with its weight: what is quick to come back from is dealt more often."""
+
+
+def random_case(seed: int, *, seconds: float, rate: float, pause_s: float = 1.0) -> Case:
+    """Faults one after another, about ``pause_s`` apart, for so many seconds under ``rate`` jobs a second."""
+
+    async def act(stage: Stage) -> None:
+        chance = random.Random(seed)  # noqa: S311 - replayable by its seed
+        faults, weights = zip(*FAULTS, strict=True)
+        await stage.load(rate, round(seconds * rate), {"seconds": 0.05})
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            await settle(chance.uniform(0.5, 1.5) * pause_s)
+            await chance.choices(faults, weights)[0](stage, chance)
+            stage.faults += 1
+        for process in stage.fleet.processes:
+            if not process.is_alive:
+                await process.start()
+
+    return Case(f"random {seed}", f"random faults for {seconds:g} s at {rate:g} jobs/s, seed {seed}", act, settle_s=120)

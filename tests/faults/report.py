@@ -1,0 +1,47 @@
+"""The table of results: printed, and written to docs/faults.md."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.faults.stage import Outcome
+
+HEADER = (
+    "| case | fault | jobs | faults | lost | wrong signatures | recorded twice | performed twice | received twice "
+    "| last webhook after | result |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n"
+)
+
+
+def row(outcome: Outcome) -> str:
+    """One line of the table."""
+    found = outcome.findings
+    lost = len(found.lost_jobs) + len(found.lost_webhooks)
+    notes = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in outcome.notes.items())
+    result = "**failed**" if outcome.complaints else "held"
+    cells = (
+        outcome.case.id, outcome.case.title + (f" ({notes})" if notes else ""), found.jobs, outcome.faults, lost,
+        found.wrong_signatures, len(found.doubly_recorded) + len(found.doubly_accepted), found.performed_twice,
+        found.received_twice, f"{max(0.0, found.recovery_s):.1f} s", result,
+    )  # fmt: skip
+    return "| " + " | ".join(str(cell) for cell in cells) + " |\n"
+
+
+def table(outcomes: Sequence[Outcome], versions: str, seed: int) -> str:
+    """The whole table, with what it was measured on and the sums."""
+    jobs = sum(outcome.findings.jobs for outcome in outcomes)
+    faults = sum(outcome.faults for outcome in outcomes)
+    failed = sum(bool(outcome.complaints) for outcome in outcomes)
+    head = (
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · {versions} · seed {seed} · {len(outcomes)} cases, {failed} failed · "
+        f"{jobs} jobs accepted, {faults} faults injected\n\n"
+    )
+    return head + HEADER + "".join(row(outcome) for outcome in outcomes)
+
+
+def write(path: Path, text: str) -> None:
+    """Put the table between the markers in the page; the words around it stay."""
+    begin, end = "<!-- table: begin -->\n", "<!-- table: end -->\n"
+    page = path.read_text()
+    before, rest = page.split(begin)
+    _, after = rest.split(end)
+    path.write_text(before + begin + text + end + after)

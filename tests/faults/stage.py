@@ -1,0 +1,182 @@
+"""What a fault case plays on: private servers, a fleet, a driver, an inbox, and the oracle afterwards."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.faults.driver import Driver
+from tests.faults.fleet import API_KEY, Fleet, FleetPlan
+from tests.faults.inbox import Inbox
+from tests.faults.oracle import Findings, judge
+from tests.servers import PostgresServer, RabbitServer, fresh_database, fresh_vhost
+
+Act = Callable[["Stage"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One fault, and the limits of what may follow from it."""
+
+    id: str
+    """As in docs/faults.md: ``F24`` or ``BB-55``; several are joined by ``+``."""
+    title: str
+    act: Act
+    settle_s: float = 40.0
+    """Within this time after the fault everything has arrived."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    apis: int = 2
+    workers: int = 2
+    notifiers: int = 2
+    is_embedded: bool = False
+    """One ``ringback serve`` with SQLite instead of the fleet."""
+    refuse_share: float = 0.02
+    """Share of webhooks that the receiver refuses."""
+    may_perform_twice: bool = True
+    may_receive_twice: bool = True
+    is_quick: bool = False
+    """Whether it is part of ``make test``; all are part of ``make faults``."""
+    is_broker_absent: bool = False
+    """Whether the fleet starts while RabbitMQ is stopped."""
+
+
+@dataclass(slots=True)
+class Servers:
+    """The private servers that all cases share; each case has its own database and virtual host there."""
+
+    rabbit: RabbitServer
+    postgres: PostgresServer
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a case has in hand while it acts."""
+
+    servers: Servers
+    fleet: Fleet
+    driver: Driver
+    inbox: Inbox
+    database_url: str
+    broker_url: str
+    faults: int = 0
+    notes: dict[str, float] = field(default_factory=dict)
+    """Figures of the case's own, such as seconds to the first accept."""
+    _load: asyncio.Task[None] | None = None
+
+    async def load(self, rate: float, count: int, payload: dict[str, Any] | None = None, **fields: Any) -> None:
+        """Begin to submit in the background."""
+        self._load = asyncio.create_task(self.driver.run(rate, count, payload, **fields), name="load")
+
+    async def loaded(self) -> None:
+        """Wait until every request has its answer."""
+        if self._load is not None:
+            await self._load
+
+    async def submitted(self, count: int) -> None:
+        """Wait until so many were accepted."""
+        while len(self.driver.ledger.accepted) < count:
+            if self._load is not None and self._load.done():
+                self._load.result()
+                raise AssertionError(f"the load ended with {len(self.driver.ledger.accepted)} of {count} accepted")
+            await asyncio.sleep(0.01)
+
+    async def api(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        """Ask the first front end; status and JSON."""
+        headers = {"Authorization": f"Bearer {API_KEY}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, f"{self.fleet.urls[0]}{path}", **options) as answer,
+        ):
+            return answer.status, await answer.json(content_type=None)
+
+    async def trust(self) -> None:
+        """Let the inbox verify with the tenant's live secrets."""
+        status, document = await self.api("GET", "/v1/signing-secret")
+        if status != 200:
+            raise AssertionError(f"no signing secret: {status} {document}")
+        self.inbox.trust([item["secret"] for item in document["secrets"]])
+
+
+@asynccontextmanager
+async def staged(case: Case, servers: Servers, folder: Path, seed: int) -> AsyncIterator[Stage]:
+    """The stage of one case: a fresh database and virtual host, a fleet that is ready, an inbox that can verify."""
+    await asyncio.to_thread(servers.postgres.start)
+    await asyncio.to_thread(servers.rabbit.start)
+    database = fresh_database(servers.postgres.url)
+    vhost = fresh_vhost(servers.rabbit.url, servers.rabbit.management_url)
+    database_url = await asyncio.to_thread(database.__enter__)
+    broker_url = await asyncio.to_thread(vhost.__enter__)
+    try:
+        if case.is_broker_absent:
+            await asyncio.to_thread(servers.rabbit.stop)
+        plan = FleetPlan(
+            database_url, broker_url, case.apis, case.workers, case.notifiers, case.is_embedded, settings=case.settings
+        )
+        async with Inbox(refuse_share=case.refuse_share, seed=seed) as inbox, Fleet(plan, folder) as fleet:
+            driver = Driver(fleet.urls, inbox.url, seed=seed)
+            stage = Stage(servers, fleet, driver, inbox, database_url, broker_url)
+            await stage.trust()
+            yield stage
+    finally:
+        await asyncio.to_thread(servers.postgres.start)
+        await asyncio.to_thread(servers.rabbit.start)
+        await asyncio.to_thread(vhost.__exit__, None, None, None)
+        await asyncio.to_thread(database.__exit__, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a case went."""
+
+    case: Case
+    findings: Findings
+    faults: int
+    seconds: float
+    notes: Mapping[str, float]
+    complaints: tuple[str, ...]
+    """Why it failed; empty when it passed."""
+
+
+async def play(case: Case, servers: Servers, folder: Path, seed: int) -> Outcome:
+    """Play one case and judge it."""
+    started = time.monotonic()
+    complaints: list[str] = []
+    async with staged(case, servers, folder, seed) as stage:
+        try:
+            await case.act(stage)
+            await stage.loaded()
+        except AssertionError as error:
+            complaints.append(str(error))
+            stage.driver.stop()
+            await stage.loaded()
+        findings = await judge(
+            stage.driver.ledger, stage.inbox, stage.fleet.urls[0], stage.fleet.effects_path, case.settle_s
+        )
+        complaints += _complaints(case, stage, findings)
+        faults, notes = stage.faults, dict(stage.notes)
+    return Outcome(case, findings, faults, time.monotonic() - started, notes, tuple(complaints))
+
+
+def _complaints(case: Case, stage: Stage, findings: Findings) -> list[str]:
+    complaints = [] if findings.is_clean else [findings.explain()]
+    if findings.performed_twice and not case.may_perform_twice:
+        complaints.append(f"{findings.performed_twice} jobs were performed twice")
+    if findings.received_twice and not case.may_receive_twice:
+        complaints.append(f"{findings.received_twice} webhooks were received twice")
+    complaints += [
+        f"{process.name} printed a traceback: see {process.log_path}"
+        for process in stage.fleet.processes
+        if "Traceback (most recent call last)" in process.log_text()
+    ]
+    answers = stage.driver.ledger.answers
+    if answers.get(500):
+        complaints.append(f"{answers[500]} answers were 500")
+    unanswered = len(stage.driver.ledger.entries) - len(stage.driver.ledger.accepted)
+    if unanswered:
+        complaints.append(f"{unanswered} requests were never accepted: {dict(answers)}")
+    return complaints
