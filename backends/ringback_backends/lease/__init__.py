@@ -1,0 +1,1 @@
+"""How processes hold work and lose it: heartbeats, rescue of what the dead held, expiry, orderly stops."""

@@ -1,0 +1,57 @@
+"""A loop of rounds: what the rescuer and the sweeper are made of."""
+
+import asyncio
+import random
+from abc import ABC, abstractmethod
+
+import structlog
+
+from ringback_backends.contracts.errors import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+
+class Rounds(ABC):
+    """Does a round, pauses, and so on until stopped; a full round is followed by the next one at once.
+
+    A store that is away is waited for. Any other error ends the loop, and with it the process.
+    """
+
+    name: str
+
+    def __init__(self, every_s: float) -> None:
+        """Pauses are jittered by ±20 %, so that a fleet does not go round in step."""
+        self._every_s = every_s
+        self._stopping = asyncio.Event()
+
+    @abstractmethod
+    async def round(self) -> bool:
+        """Do what is to be done now, bounded; True when more waits.
+
+        Raises:
+            StoreUnavailable: the rest is for a later round.
+        """
+
+    async def run(self) -> None:
+        """Go round until ``stop``."""
+        while not self._stopping.is_set():
+            if not await self._guarded_round():
+                await self._pause(self._every_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+
+    def stop(self) -> None:
+        """End after the round under way. Safe to call twice, and before ``run``."""
+        self._stopping.set()
+
+    async def _guarded_round(self) -> bool:
+        try:
+            return await self.round()
+        except StoreUnavailable as error:
+            log.warning("round_skipped", loop=self.name, reason=str(error))
+            return False
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
