@@ -34,6 +34,9 @@ class DeliveryStore(Protocol):
     async def release_deliveries(self, owner: InstanceId, deliveries: Sequence[DeliveryRef]) -> list[bool]:
         """Give back deliveries that were not sent: due at once, no attempt recorded; False if no longer the owner's."""
 
+    async def held_deliveries(self, owner: InstanceId) -> list[DeliveryRef]:
+        """The owner's deliveries in ``sending``; see ``held_jobs`` for what it is good for."""
+
     async def redeliver(self, tenant_id: TenantId, delivery_id: DeliveryId) -> DeliveryRecord | None:
         """Make a delivery due at once with a fresh schedule, same event and bytes; absent if unknown.
 

@@ -77,6 +77,12 @@ class JobStore(Protocol):
     async def cancel_requests(self, owner: InstanceId) -> list[JobRef]:
         """The owner's running jobs that shall be stopped."""
 
+    async def held_jobs(self, owner: InstanceId) -> list[JobRef]:
+        """The owner's running jobs.
+
+        More than it knows of when the answer to a claim was lost: nobody would ever run those, for its heart beats on.
+        """
+
     async def expired_jobs(self, limit: int) -> list[JobRecord]:
         """Jobs that wait and whose ``expires_at`` has passed, oldest first: to be ended by ``finish_jobs``."""
 
