@@ -32,11 +32,11 @@ check: $(READY) ## style, types and layers: ruff, mypy, import-linter
 
 bench: $(READY) ## measure: accept and whole road, on a real RabbitMQ and PostgreSQL
 	@$(BIN)/python -m tests.servers.provision
-	@$(BIN)/python -m benchmarks.run $(ARGS)
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 faults: $(READY) ## kill, cut and wipe things under a fleet of real processes, and count what is lost
 	@$(BIN)/python -m tests.servers.provision
-	@$(BIN)/python -m pytest tests/faults $(ARGS)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 format: $(READY) ## let ruff mend what it can
 	@$(BIN)/ruff check --fix
