@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ringback.egress.errors import NameUnresolved
+from ringback.egress.journey import current_journey
 from ringback.egress.policy import EgressPolicy, VettedUrl, is_localhost
 
 LOOKUP_WITHIN_S = 5.0
@@ -80,8 +81,12 @@ class GuardedResolver(AbstractResolver):
             UrlRefused: an address, or the port, may not be connected to.
             NameUnresolved: there are none, or not soon enough.
         """
+        started = time.perf_counter()
         wanted = (socket.AF_INET, socket.AF_INET6) if family == socket.AF_UNSPEC else (family,)
         results = [_result(host, port, address) for address in await self.addresses(host, port)]
+        journey = current_journey.get()
+        if journey is not None:
+            journey.dns_s = time.perf_counter() - started
         return [result for result in results if result["family"] in wanted]
 
     async def addresses(self, host: str, port: int) -> Sequence[str]:

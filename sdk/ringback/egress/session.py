@@ -1,10 +1,14 @@
 """An aiohttp session that cannot be led astray: every connection it opens was vetted."""
 
 import socket
+import time
 
 import aiohttp
 from aiohappyeyeballs import AddrInfoType
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
+from ringback.egress.journey import current_journey
 from ringback.egress.policy import EgressPolicy
 from ringback.egress.resolver import CACHE_S, GuardedResolver
 
@@ -21,7 +25,6 @@ def guarded_session(
     max_connections: int = 0,
     keepalive_s: float = 15.0,
     auto_decompress: bool = True,
-    trace_configs: list[aiohttp.TraceConfig] | None = None,
 ) -> aiohttp.ClientSession:
     """A session whose every connection passed the policy; to be made in a running loop, and closed by its maker.
 
@@ -29,7 +32,7 @@ def guarded_session(
     reads no proxies from the environment and keeps no cookies. ``connect_s`` covers name, TCP and TLS; set a total
     with ``asyncio.timeout``. A refusal comes out of a request as ``UrlRefused``.
     """
-    connector = aiohttp.TCPConnector(
+    connector = _GuardedConnector(
         resolver=resolver or GuardedResolver(policy, cache_s=0),
         # What aiohttp keeps are addresses that were vetted, and its cache asks once for all who wait for a name.
         ttl_dns_cache=int(CACHE_S),
@@ -43,8 +46,30 @@ def guarded_session(
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=auto_decompress,
         timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, ceil_threshold=_NO_ROUNDING_S),
-        trace_configs=trace_configs,
     )
+
+
+class _GuardedConnector(aiohttp.TCPConnector):
+    """Notes in the current ``Journey`` when there is a connection, and to where."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the signature is aiohttp's
+    ) -> Connection:
+        """A connection for the request, new or used again."""
+        connection = await super().connect(req, traces, timeout)
+        journey = current_journey.get()
+        if journey is not None:
+            journey.connected(_peer(connection))
+        return connection
+
+
+def _peer(connection: Connection) -> str | None:
+    transport = connection.transport
+    name = transport.get_extra_info("peername") if transport else None
+    return str(name[0]) if name else None
 
 
 class _GuardedSockets:
@@ -59,4 +84,7 @@ class _GuardedSockets:
     def __call__(self, info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info
         self._policy.check_address(str(address[0]), int(address[1]))
+        journey = current_journey.get()
+        if journey is not None and journey.connecting_since is None:
+            journey.connecting_since = time.perf_counter()
         return socket.socket(family=family, type=kind, proto=protocol)
