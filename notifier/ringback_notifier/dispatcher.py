@@ -1,0 +1,228 @@
+"""Delivers what was claimed: sign, send, decide, record. Each delivery is a task, and their number is bounded."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+
+from ringback.webhooks import Signer
+from ringback_backends.announcer import Announcer
+from ringback_backends.batcher import Batcher
+from ringback_backends.contracts.broker import DELIVERIES
+from ringback_backends.contracts.deliveries import DeliveryStore
+from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
+from ringback_notifier.outcomes import conclude, without_foreign_text
+from ringback_notifier.sender import Sender
+from ringback_notifier.signers import Signers
+from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome, DeliveryRef
+from ringback_schemas.ids import DeliveryId, InstanceId, TenantId
+from ringback_schemas.states import DeliveryState
+
+RELEASE_WITHIN_S = 2.0
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+
+T = TypeVar("T")
+Recorder = Batcher[DeliveryOutcome, bool]
+
+log = structlog.get_logger(__name__)
+
+
+class Attempts(Protocol):
+    """What a dispatcher counts; telemetry implements it."""
+
+    def on_deliveries_claimed(self, count: int, source: str) -> None:
+        """So many were claimed; ``source`` is ``broker`` or ``poll``."""
+
+    def on_attempts_recorded(self, rows: int, seconds: float) -> None:
+        """So many attempts went into one commit, which took so long."""
+
+    def on_attempt(self, claimed: ClaimedDelivery, outcome: DeliveryOutcome, *, is_recorded: bool) -> None:
+        """An attempt was made; not recorded means fenced: somebody else has the delivery now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How deliveries are made."""
+
+    owner: InstanceId
+    schedule_s: Sequence[float]
+    """Seconds after attempt 1, 2, …"""
+    concurrency: int = 128
+    """Deliveries in flight at once."""
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """A delivery under way."""
+
+    claimed: ClaimedDelivery
+    task: asyncio.Task[None] | None = None
+    is_sent: bool = False
+    """From the first byte on nobody can say that the receiver has not got it."""
+
+
+class Dispatcher:
+    """The consumer behind an intake of deliveries. Its tasks live in the group of whoever runs it."""
+
+    def __init__(
+        self,
+        store: DeliveryStore,
+        announcer: Announcer,
+        recorder: Recorder,
+        sender: Sender,
+        signers: Signers,
+        terms: Terms,
+        *,
+        observer: Attempts | None = None,
+    ) -> None:
+        """``recorder`` batches the store's ``record_attempts``."""
+        self._store = store
+        self._announcer = announcer
+        self._recorder = recorder
+        self._sender = sender
+        self._signers = signers
+        self._terms = terms
+        self._observer = observer
+        self._flights: set[_Flight] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._on_room: Callable[[], None] = _nothing
+        self._idle = asyncio.Event()
+        self._is_hurried = False
+
+    def begin(self, group: asyncio.TaskGroup, on_room: Callable[[], None]) -> None:
+        """Deliver in that group from now on; ``on_room`` is called whenever a delivery ends."""
+        self._group = group
+        self._on_room = on_room
+
+    def room(self) -> int:
+        """How many more deliveries may be in flight."""
+        return self._terms.concurrency - len(self._flights)
+
+    async def claim(self, ids: Sequence[str]) -> Sequence[ClaimedDelivery]:
+        """Claim those of the ids that are due."""
+        wanted = [DeliveryId(text) for text in ids]
+        return await self._store.claim_deliveries(self._terms.owner, wanted, len(wanted))
+
+    async def claim_due(self, limit: int) -> Sequence[ClaimedDelivery]:
+        """Claim whatever is due."""
+        return await self._store.claim_due_deliveries(self._terms.owner, limit)
+
+    def take(self, claimed: Sequence[ClaimedDelivery], source: str) -> None:
+        """Begin with them."""
+        assert self._group is not None, "begin comes first"  # noqa: S101 - a mistake of ours, not of a caller's
+        if self._observer is not None:
+            self._observer.on_deliveries_claimed(len(claimed), source)
+        for one in claimed:
+            flight = _Flight(one)
+            self._flights.add(flight)
+            flight.task = self._group.create_task(self._fly(flight), name=one.delivery.id)
+
+    async def drain(self, grace_s: float) -> None:
+        """Let what is in flight end within the grace, or until hurried; then stop it, and give back what was not sent.
+
+        What was being sent stays claimed: the receiver may have it, so it is for the rescuer, who leaves an attempt
+        that says so, and it is sent again with the same id and bytes.
+        """
+        await self._wait_until_idle(grace_s)
+        left = list(self._flights)
+        for flight in left:
+            if flight.task is not None:
+                flight.task.cancel()
+        await asyncio.gather(*[flight.task for flight in left if flight.task], return_exceptions=True)
+        await self._release([flight.claimed for flight in left if not flight.is_sent])
+
+    def hurry(self) -> None:
+        """Let a drain wait no longer. Safe to call twice, and before it."""
+        self._is_hurried = True
+        self._idle.set()
+
+    async def _wait_until_idle(self, within_s: float) -> None:
+        if not self._flights or self._is_hurried:
+            return
+        self._idle.clear()
+        try:
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return
+
+    async def _release(self, unsent: Sequence[ClaimedDelivery]) -> None:
+        refs = [DeliveryRef(one.delivery.id, one.delivery.attempt) for one in unsent]
+        if not refs:
+            return
+        try:
+            async with asyncio.timeout(RELEASE_WITHIN_S):
+                await self._store.release_deliveries(self._terms.owner, refs)
+        except (StoreUnavailable, TimeoutError) as error:
+            log.warning("deliveries_not_released", deliveries=len(refs), reason=str(error) or "too slow")
+
+    async def _fly(self, flight: _Flight) -> None:
+        try:
+            await self._deliver(flight)
+        finally:
+            self._flights.discard(flight)
+            if not self._flights:
+                self._idle.set()
+            self._on_room()
+
+    async def _deliver(self, flight: _Flight) -> None:
+        claimed, delivery = flight.claimed, flight.claimed.delivery
+        signer = self._signers.kept(delivery.tenant_id) or await self._signer(delivery.tenant_id)
+        flight.is_sent = True
+        sent = await self._sender.send(delivery.url, delivery.event_id, claimed.body, signer)
+        outcome = conclude(claimed, self._terms.owner, sent, self._terms.schedule_s, random.random())  # noqa: S311 - jitter
+        # A crash here sends it again, with the same id and bytes: the receiver tells by the id.
+        is_recorded = await self._record(outcome)
+        if is_recorded and outcome.state is DeliveryState.RETRYING:
+            self._announcer.announce_later(DELIVERIES, [delivery.id], outcome.retry_in_s)
+        self._tell(claimed, outcome, is_recorded=is_recorded)
+
+    async def _signer(self, tenant_id: TenantId) -> Signer:
+        return await _patiently(lambda: self._signers.ask(tenant_id))
+
+    async def _record(self, outcome: DeliveryOutcome) -> bool:
+        try:
+            return await _patiently(lambda: self._recorder.submit(outcome))
+        except RowRefused as error:
+            log.warning("attempt_refused_by_store", delivery_id=outcome.delivery_id, reason=str(error))
+            return await _patiently(lambda: self._recorder.submit(without_foreign_text(outcome)))
+
+    def _tell(self, claimed: ClaimedDelivery, outcome: DeliveryOutcome, *, is_recorded: bool) -> None:
+        delivery, attempt = claimed.delivery, outcome.attempt
+        log.info(
+            "delivery_attempt" if is_recorded else "delivery_attempt_fenced",
+            delivery_id=delivery.id,
+            event_id=delivery.event_id,
+            event=delivery.event_type,
+            job_id=delivery.job_id,
+            tenant_id=delivery.tenant_id,
+            destination=delivery.destination,
+            attempt=attempt.attempt,
+            verdict=attempt.verdict.value,
+            status=attempt.status,
+            duration_s=round(attempt.timing.total_s, 6),
+            retry_in_s=outcome.retry_in_s or None,
+        )
+        if self._observer is not None:
+            self._observer.on_attempt(claimed, outcome, is_recorded=is_recorded)
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """What the call gives, tried again while the store is away: what was sent must be told, however late."""
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        try:
+            return await call()
+        except StoreUnavailable as error:
+            # the intake warns of it: here it would be a line for each delivery in flight
+            log.debug("store_unavailable", reason=str(error), pause_s=round(pause_s, 3))
+        await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
+        pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,95 @@
+"""The notifier: takes deliveries from the broker and the store, and brings them to their receivers."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from ringback.egress import EgressPolicy
+from ringback_backends.announcer import Announcer
+from ringback_backends.contracts.broker import DELIVERIES, Broker
+from ringback_backends.contracts.store import Store
+from ringback_backends.intake import Intake, Pace
+from ringback_notifier.dispatcher import Attempts, Dispatcher, Recorder, Terms
+from ringback_notifier.schedule import DEFAULT_SCHEDULE_S
+from ringback_notifier.sender import Deadlines, Sender
+from ringback_notifier.signers import Signers
+from ringback_schemas.deliveries import ClaimedDelivery
+from ringback_schemas.ids import InstanceId
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierPlan:
+    """How a notifier works; docs/settings.md tells each."""
+
+    schedule_s: tuple[float, ...] = DEFAULT_SCHEDULE_S
+    concurrency: int = 128
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    pace: Pace = field(default_factory=Pace)
+    grace_s: float = 25.0
+    """How long a stop waits for what is in flight."""
+
+
+class Notifier:
+    """Delivers from ``run`` to ``stop``. The instance ``owner`` must be registered (its heart beats) before."""
+
+    def __init__(
+        self,
+        store: Store,
+        broker: Broker,
+        announcer: Announcer,
+        owner: InstanceId,
+        policy: EgressPolicy,
+        plan: NotifierPlan,
+        *,
+        observer: Attempts | None = None,
+    ) -> None:
+        """Everything passed in is opened and closed by the caller."""
+        self._plan = plan
+        self._recorder: Recorder = Recorder(
+            store.record_attempts, name="attempt", observe=observer and observer.on_attempts_recorded
+        )
+        self._sender = Sender(policy, plan.deadlines)
+        self._dispatcher = Dispatcher(
+            store,
+            announcer,
+            self._recorder,
+            self._sender,
+            Signers(store),
+            Terms(owner, plan.schedule_s, plan.concurrency),
+            observer=observer,
+        )
+        self._broker = broker
+        self._intake: Intake[ClaimedDelivery] | None = None
+        self._is_stopping = False
+
+    async def run(self) -> None:
+        """Deliver until ``stop``, and then until what is in flight has ended or the grace has passed.
+
+        Undone in reverse: first nothing new, then what is in flight, then the sockets, then the last records.
+        """
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._recorder)
+            await stack.enter_async_context(self._sender)
+            intake = Intake(self._dispatcher, self._broker, self._broker.subscribe((DELIVERIES,)), self._plan.pace)
+            self._intake = intake
+            if self._is_stopping:
+                intake.stop()
+            async with asyncio.TaskGroup() as flights:
+                self._dispatcher.begin(flights, intake.freed)
+                await intake.run()
+                await self._dispatcher.drain(self._plan.grace_s)
+
+    def stop(self) -> None:
+        """Take nothing new, finish what is in flight. Safe to call twice, and before ``run``."""
+        self._is_stopping = True
+        if self._intake is not None:
+            self._intake.stop()
+
+    def hurry(self) -> None:
+        """Do not wait for what is in flight. Safe to call twice."""
+        self._dispatcher.hurry()
+
+    @property
+    def in_flight(self) -> int:
+        """Deliveries under way."""
+        return self._plan.concurrency - self._dispatcher.room()

@@ -1,0 +1,168 @@
+"""Sends one signed POST and tells what came of it. Knows nothing of schedules, stores or states."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.metadata import version
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from ringback.egress import EgressPolicy, GuardedResolver, guarded_session
+from ringback.egress.journey import Journey, current_journey
+from ringback.webhooks import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, Signer
+from ringback_notifier.failures import describe
+from ringback_notifier.replies import Answered, Failed, Sent
+from ringback_schemas.deliveries import Timing, Verdict
+
+READ_BYTES = 65_536
+"""How much of an answer is read off the wire. Then the connection is closed, for the status is known."""
+
+KEPT_BYTES = 2_048
+"""How much of an answer is kept with the attempt."""
+
+KEEPALIVE_S = 1.5
+"""Idle connections are closed by us before servers close theirs (2 s in gunicorn, 5 s in Node and uvicorn): a POST that
+crosses a server's close on the wire would count as a failed attempt."""
+
+_KNOWN_URLS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a receiver may take."""
+
+    total_s: float = 15.0
+    """From the name to the last byte of the answer that is read."""
+    connect_s: float = 5.0
+    """Name, TCP and TLS together."""
+
+
+class Sender:
+    """POSTs webhooks. Entered in the loop that it is used in."""
+
+    def __init__(
+        self,
+        policy: EgressPolicy,
+        deadlines: Deadlines | None = None,
+        *,
+        resolver: GuardedResolver | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``clock`` gives Unix time, for the signature and ``started_at``."""
+        self._policy = policy
+        self._deadlines = deadlines or Deadlines()
+        self._resolver = resolver
+        self._clock = clock
+        self._fixed_headers = {
+            "content-type": "application/json",
+            "user-agent": f"Ringback/{version('ringback')}",
+            "accept": "*/*",
+            # Bodies are kept as they come; a compressed one would tell nobody anything.
+            "accept-encoding": "identity",
+        }
+        # Refusals are not kept, so that a URL is judged anew when it failed.
+        self._url = lru_cache(_KNOWN_URLS)(self._vetted)
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        self._session = guarded_session(
+            self._policy,
+            resolver=self._resolver,
+            connect_s=self._deadlines.connect_s,
+            keepalive_s=KEEPALIVE_S,
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close what is open."""
+        await self._session.close()
+
+    async def send(self, url: str, webhook_id: str, body: bytes, signer: Signer) -> Sent:
+        """What came of one POST; never raises but when cancelled. The task's context is used for notes."""
+        now = self._clock()
+        timestamp = int(now)
+        headers = {
+            ID_HEADER: webhook_id,
+            TIMESTAMP_HEADER: str(timestamp),
+            SIGNATURE_HEADER: signer.sign(webhook_id, timestamp, body),
+            **self._fixed_headers,
+        }
+        journey = Journey()
+        current_journey.set(journey)
+        exchange = _Exchange()
+        started = time.perf_counter()
+        reply = await self._exchange(url, headers, body, exchange, journey)
+        return Sent(
+            reply=reply,
+            started_at=datetime.fromtimestamp(now, UTC),
+            timing=_timing(started, journey, exchange),
+            remote_address=journey.remote_address,
+        )
+
+    async def _exchange(
+        self, url: str, headers: dict[str, str], body: bytes, exchange: "_Exchange", journey: Journey
+    ) -> Answered | Failed:
+        try:
+            async with asyncio.timeout(self._deadlines.total_s):
+                async with self._session.post(
+                    self._url(url), data=body, headers=headers, allow_redirects=False
+                ) as response:
+                    exchange.status = response.status
+                    exchange.answered_at = time.perf_counter()
+                    prefix = await _read(response)
+        except TimeoutError as error:
+            return self._too_late(error, exchange, journey)
+        except Exception as error:  # noqa: BLE001 - whatever a hostile answer brings about is that receiver's failure
+            return describe(error, exchange.status)
+        received = response.headers
+        return Answered(response.status, received.get("Retry-After"), received.get("Location"), prefix)
+
+    def _vetted(self, url: str) -> URL:
+        return URL(self._policy.check_url(url).url, encoded=True)
+
+    def _too_late(self, error: TimeoutError, exchange: "_Exchange", journey: Journey) -> Failed:
+        deadlines = self._deadlines
+        if exchange.status is not None:
+            words = f"the answer began ({exchange.status}) but did not end within {deadlines.total_s:g} s"
+        elif journey.is_connected:
+            words = f"no answer within {deadlines.total_s:g} s"
+        elif isinstance(error, aiohttp.ServerTimeoutError):
+            words = f"no connection within {deadlines.connect_s:g} s"
+        else:
+            words = f"no connection within {deadlines.total_s:g} s"
+        return Failed(Verdict.TIMEOUT, words, exchange.status)
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """How far an exchange got."""
+
+    status: int | None = None
+    answered_at: float | None = None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The first bytes of a body; reads on until its end or the cap, and closes the connection at the cap."""
+    content, kept, read_bytes = response.content, b"", 0
+    while chunk := await content.readany():
+        if len(kept) < KEPT_BYTES:
+            kept += chunk[: KEPT_BYTES - len(kept)]
+        read_bytes += len(chunk)
+        if read_bytes >= READ_BYTES:
+            response.close()
+            break
+    return kept
+
+
+def _timing(started: float, journey: Journey, exchange: _Exchange) -> Timing:
+    first_byte_s = None if exchange.answered_at is None else exchange.answered_at - started
+    return Timing(time.perf_counter() - started, journey.dns_s, journey.connect_s, first_byte_s)
