@@ -1,0 +1,59 @@
+"""What a worker counts, and the line it logs per attempt. Telemetry implements the protocol; tests need not care."""
+
+from typing import Protocol
+
+import structlog
+
+from ringback_schemas.job_errors import JobError
+from ringback_service.worker.running import Running
+
+log = structlog.get_logger(__name__)
+
+
+class Observer(Protocol):
+    """What a worker counts."""
+
+    def on_claimed(self, jobs: int, source: str) -> None:
+        """So many jobs were claimed; ``source`` is ``broker`` or ``poll``."""
+
+    def on_attempt(self, task_type: str, outcome: str, duration_s: float) -> None:
+        """An attempt is over: a job state, ``released``, ``fenced`` or ``unsaved``."""
+
+    def on_slots(self, running: int, abandoned: int) -> None:
+        """So many slots are taken, and so many of these by attempts that would not end."""
+
+    def on_loop_blocked(self, seconds: float) -> None:
+        """The event loop did not turn for so long."""
+
+
+class Silent:
+    """Counts nothing."""
+
+    def on_claimed(self, jobs: int, source: str) -> None:
+        """Nothing."""
+
+    def on_attempt(self, task_type: str, outcome: str, duration_s: float) -> None:
+        """Nothing."""
+
+    def on_slots(self, running: int, abandoned: int) -> None:
+        """Nothing."""
+
+    def on_loop_blocked(self, seconds: float) -> None:
+        """Nothing."""
+
+
+def log_attempt(running: Running, outcome: str, duration_s: float, error: JobError | None = None) -> None:
+    """One line per attempt. Never the error's message: it may quote the payload."""
+    job = running.claimed.job
+    log.info(
+        "job_attempt",
+        job_id=job.id,
+        tenant_id=job.tenant_id,
+        type=job.type,
+        queue=job.queue,
+        attempt=job.attempt,
+        outcome=outcome,
+        duration_s=round(duration_s, 6),
+        code=error and error.code.value,
+        exception=error and error.exception,
+    )
