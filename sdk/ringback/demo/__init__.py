@@ -1,0 +1,5 @@
+"""The built-in tasks, loaded unless ``RINGBACK_TASKS`` says otherwise: small, useful, and examples to copy from."""
+
+from ringback.demo.simple import echo, fail, sleep
+
+__all__ = ["echo", "fail", "sleep"]

@@ -1,0 +1,243 @@
+"""Settings: ``RINGBACK_*`` from the environment. docs/settings.md tells of each its unit, default and danger.
+
+Nothing reads them at import; ``load_settings`` is for composition roots, which hand single values on.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSetting
+
+from ringback.secretbox import KEY_FILE, SecretBox, load_or_create_key_file
+from ringback_schemas.errors import RingbackError
+
+PREFIX = "RINGBACK_"
+DATA_FOLDER = Path("ringback-data")
+EMBEDDED = "embedded"
+
+OTHERS = ("URL", "KEY")
+"""``RINGBACK_*`` variables that are not settings of a process: where the command line and the client find the API."""
+
+TEST_PREFIX = "RINGBACK_TEST_"
+
+DEFAULT_SCHEDULE = (5.0, 30.0, 120.0, 600.0, 1_800.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0, 86_400.0)
+"""With the one at once 12 attempts in 70.7 h: the receiver may be down from Friday evening to Monday morning."""
+
+_NO_KEYS = (
+    f"{PREFIX}ENCRYPTION_KEYS is needed with PostgreSQL: a JSON list of URL-safe base64 of 32 bytes; "
+    "`ringback keys encryption` makes one"
+)
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Names = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class SettingsError(RingbackError):
+    """Settings that cannot be used: one sentence for each fault, never a value that may be secret."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+class Settings(BaseSettings):
+    """All settings of a process; immutable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    database_url: SecretStr = SecretStr(f"sqlite:///{DATA_FOLDER}/ringback.db")
+    """Where everything is kept: ``postgresql://…`` or ``sqlite:///path``."""
+    broker_url: SecretStr = SecretStr(EMBEDDED)
+    """``embedded`` for one process, else ``amqp://…`` or ``amqps://…``."""
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: str = Field(default_factory=lambda given: _own_url(given.get("host", ""), given.get("port", 0)))
+    """Base of links in answers and webhooks; from host and port unless given. No slash at its end."""
+    encryption_keys: list[SecretStr] = Field(default_factory=list)
+    """URL-safe base64 of 32 bytes each, newest first."""
+    bootstrap_api_key: SecretStr | None = None
+    """A key with all scopes, made at start when the store does not have it."""
+    callback_allow: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    """Networks opened beside the public internet."""
+    retry_schedule: list[Annotated[float, Field(ge=0, le=31 * 86_400, allow_inf_nan=False)]] = Field(
+        default_factory=lambda: list(DEFAULT_SCHEDULE), max_length=1_000
+    )
+    """Seconds after delivery attempt 1, 2, …; one more attempt than entries."""
+    tasks: Names = "ringback.demo"
+    """Modules or files with tasks, separated by commas."""
+    queues: Names = "default"
+    """Queues that workers of this process serve, separated by commas."""
+    concurrency: int = Field(default=64, ge=1, le=100_000)
+    """Jobs that a worker runs at the same time."""
+    delivery_concurrency: int = Field(default=128, ge=1, le=100_000)
+    """Webhooks that a notifier sends at the same time."""
+    delivery_timeout_s: Seconds = 15.0
+    """One webhook, from name look-up to the last byte of the answer."""
+    connect_timeout_s: Seconds = 5.0
+    drain_s: float = Field(default=25.0, ge=0, allow_inf_nan=False)
+    """How long a stopping process lets what it has in hand finish."""
+    heartbeat_s: Seconds = 5.0
+    lease_s: Seconds = 15.0
+    """Silence after which a process is taken for dead; at least twice ``heartbeat_s``."""
+    rescue_every_s: Seconds = 2.0
+    poison_after: int = Field(default=3, ge=1, le=1_000)
+    """A job that killed so many workers fails."""
+    poll_s: Seconds = 5.0
+    poll_away_s: Seconds = 1.0
+    """As ``poll_s``, while the broker is away."""
+    queue_type: Literal["quorum", "classic"] = "quorum"
+    pool_size: int = Field(default=10, ge=1, le=1_000)
+    """Database connections of one process."""
+    health_host: str = "127.0.0.1"
+    health_port: Port | None = None
+    """Where workers and notifiers serve probes and metrics; nowhere unless given."""
+    max_body_bytes: int = Field(default=1_048_576, ge=1_024, le=1_073_741_824)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """``auto``: for people on a terminal, JSON elsewhere."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: SecretStr) -> SecretStr:
+        scheme = value.get_secret_value().partition("://")[0].partition("+")[0]
+        if scheme not in {"postgresql", "postgres", "sqlite"}:
+            raise ValueError("must begin with postgresql:// or sqlite:///")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url != EMBEDDED and not url.startswith(("amqp://", "amqps://")):
+            raise ValueError("must be `embedded`, or begin with amqp:// or amqps://")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must look like https://host or https://host/path")
+        return value.rstrip("/")
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _readable_keys(cls, value: list[SecretStr]) -> list[SecretStr]:
+        if value:
+            try:
+                SecretBox([key.get_secret_value() for key in value])
+            except RingbackError as error:
+                raise ValueError(str(error)) from error
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.lease_s < 2 * self.heartbeat_s:
+            raise ValueError(
+                f"RINGBACK_LEASE_S ({self.lease_s:g}) must be at least twice RINGBACK_HEARTBEAT_S "
+                f"({self.heartbeat_s:g}): one late beat would look like a death"
+            )
+        return self
+
+    @property
+    def queue_names(self) -> tuple[str, ...]:
+        """``queues``, taken apart; without duplicates."""
+        return tuple(dict.fromkeys(name for name in (part.strip() for part in self.queues.split(",")) if name))
+
+    @property
+    def is_broker_embedded(self) -> bool:
+        """Whether all of Ringback is this one process."""
+        return self.broker_url.get_secret_value() == EMBEDDED
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the store is a file."""
+        return self.database_url.get_secret_value().startswith("sqlite")
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the SQLite file is; with PostgreSQL, where embedded mode puts its key files."""
+        if not self.is_sqlite:
+            return DATA_FOLDER
+        path = self.database_url.get_secret_value().partition(":///")[2].partition("?")[0]
+        return Path(path).parent
+
+    def secret_box(self, *, may_create: bool = False) -> SecretBox:
+        """What seals secrets in the store: the given keys, else those in the data folder's key file.
+
+        With SQLite, and wherever ``may_create`` (embedded mode), the file is made when it is not there. Other
+        processes could not know each other's files, so with PostgreSQL they want the setting.
+
+        Raises:
+            SettingsError: there is no key.
+            SecretBoxError: the key file cannot be used.
+        """
+        keys = [key.get_secret_value() for key in self.encryption_keys]
+        if not keys:
+            if not (may_create or self.is_sqlite):
+                raise SettingsError([_NO_KEYS])
+            keys = load_or_create_key_file(self.data_folder / KEY_FILE)
+        return SecretBox(keys)
+
+
+def _own_url(host: str, port: int) -> str:
+    """Where this process listens; an address that means all of them is no place to send anybody."""
+    name = "localhost" if host in {"0.0.0.0", "::", ""} else host
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings in the environment, under those given by name (absent when None).
+
+    Raises:
+        SettingsError: some cannot be read, contradict each other, or do not exist.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise SettingsError([*unknown_settings(os.environ), *_faults(error)]) from error
+    except UnreadableSetting as error:
+        raise SettingsError([*unknown_settings(os.environ), _unreadable(error)]) from error
+    unknown = list(unknown_settings(os.environ))
+    if unknown:
+        raise SettingsError(unknown)
+    return settings
+
+
+def unknown_settings(environment: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each ``RINGBACK_*`` variable that is no setting: a slip of the pen must not pass silently."""
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields] + [f"{PREFIX}{name}" for name in OTHERS]
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            yield f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        name, *inner = fault["loc"] or ("",)
+        said = fault["msg"].removeprefix("Value error, ")
+        where = f"{PREFIX}{str(name).upper()}{''.join(f'[{part}]' for part in inner if isinstance(part, int))}: "
+        yield (where if name else "") + said
+
+
+def _unreadable(error: UnreadableSetting) -> str:
+    """pydantic-settings names the field in quotes; the value, which may be secret, is not in the text."""
+    name = str(error).partition('"')[2].partition('"')[0]
+    return f"{PREFIX}{name.upper()}: must be JSON, such as a list in brackets"
