@@ -1,10 +1,10 @@
 """What all bodies have in common."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
@@ -29,8 +29,20 @@ def _only_rfc3339(value: Any) -> Any:
     raise PydanticCustomError("datetime_rfc3339", "must be a date and time such as 2026-11-21T07:00:00Z (RFC 3339)")
 
 
-Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_only_rfc3339, json_schema_input_type=str)]
-"""A time with its offset from UTC."""
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise PydanticCustomError("datetime_range", "must lie between the years 1 and 9999 in UTC") from error
+
+
+Moment = Annotated[
+    AwareDatetime,
+    Field(strict=False),
+    BeforeValidator(_only_rfc3339, json_schema_input_type=str),
+    AfterValidator(_in_utc),
+]
+"""A time given with its offset, in UTC."""
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]

@@ -1,0 +1,113 @@
+"""Handlers for signing secrets, API keys and tenants."""
+
+import hashlib
+import secrets
+
+from aiohttp import web
+
+from ringback_schemas.http import (
+    CreatedKeyBody,
+    KeyBody,
+    KeyRequest,
+    KeysBody,
+    SigningSecretBody,
+    SigningSecretsBody,
+    TenantBody,
+    TenantRequest,
+    TenantsBody,
+)
+from ringback_schemas.ids import InvalidId, KeyId, TenantId, check_id, new_id
+from ringback_schemas.problems import Problems
+from ringback_schemas.tenants import ApiKeyRecord, TenantRecord
+from ringback_service.api.bodies import read_model
+from ringback_service.api.calls import Call, model_answer
+from ringback_service.api.dependencies import ApiDependencies
+from ringback_service.api.queries import TenantQuery, read_query
+from ringback_service.api.refusals import Refused
+
+_KEY_BYTES = 32
+_HINT_CHARACTERS = 8
+
+
+async def get_signing_secret(deps: ApiDependencies, call: Call) -> web.StreamResponse:
+    """Show the live secrets of the key's own tenant, newest first."""
+    live = await deps.store.signing_secrets(call.tenant_id)
+    bodies = [
+        SigningSecretBody(secret=secret.secret, created_at=secret.created_at, expires_at=secret.expires_at)
+        for secret in live
+    ]
+    return model_answer(SigningSecretsBody(secrets=bodies))
+
+
+async def create_key(deps: ApiDependencies, call: Call) -> web.StreamResponse:
+    """Make an API key; it is shown this once, and kept as SHA-256 only."""
+    wanted = await read_model(call.request, KeyRequest, deps.max_body_bytes)
+    tenant_id = await _tenant(deps, call, wanted.tenant_id)
+    key = f"rbk_{secrets.token_urlsafe(_KEY_BYTES)}"
+    record = await deps.store.create_key(
+        KeyId(new_id("key")),
+        tenant_id,
+        wanted.name,
+        frozenset(wanted.scopes),
+        hashlib.sha256(key.encode()).digest(),
+        key[:_HINT_CHARACTERS],
+    )
+    return model_answer(CreatedKeyBody(key=key, **_show_key(record).model_dump()), status=201)
+
+
+async def list_keys(deps: ApiDependencies, call: Call) -> web.StreamResponse:
+    """Show a tenant's API keys."""
+    tenant_id = await _tenant(deps, call, read_query(call.request, TenantQuery).tenant_id)
+    return model_answer(KeysBody(items=[_show_key(key) for key in await deps.store.list_keys(tenant_id)]))
+
+
+async def revoke_key(deps: ApiDependencies, call: Call) -> web.StreamResponse:
+    """End an API key. Other processes believe in it for a few seconds more."""
+    tenant_id = await _tenant(deps, call, read_query(call.request, TenantQuery).tenant_id)
+    key_id = KeyId(call.id_in_path("key", Problems.KEY_NOT_FOUND))
+    record = await deps.store.revoke_key(tenant_id, key_id)
+    if record is None:
+        raise Refused(Problems.KEY_NOT_FOUND, f"there is no API key {key_id}")
+    deps.authenticator.forget()
+    return model_answer(_show_key(record))
+
+
+async def create_tenant(deps: ApiDependencies, call: Call) -> web.StreamResponse:
+    """Make a tenant, with a first signing secret and no API key."""
+    wanted = await read_model(call.request, TenantRequest, deps.max_body_bytes)
+    record = await deps.store.create_tenant(TenantId(new_id("ten")), wanted.name)
+    return model_answer(_show_tenant(record), status=201)
+
+
+async def list_tenants(deps: ApiDependencies, call: Call) -> web.StreamResponse:  # noqa: ARG001 - a handler's form
+    """Show all tenants."""
+    return model_answer(TenantsBody(items=[_show_tenant(tenant) for tenant in await deps.store.list_tenants()]))
+
+
+async def _tenant(deps: ApiDependencies, call: Call, wanted: str | None) -> TenantId:
+    """The tenant that was named, or the caller's own. Administrators, and only they come here, may name any."""
+    if wanted is None:
+        return call.tenant_id
+    try:
+        tenant_id = TenantId(check_id("ten", wanted))
+    except InvalidId as error:
+        raise Refused(Problems.TENANT_NOT_FOUND, str(error)) from error
+    if await deps.store.get_tenant(tenant_id) is None:
+        raise Refused(Problems.TENANT_NOT_FOUND, f"there is no tenant {tenant_id}")
+    return tenant_id
+
+
+def _show_key(key: ApiKeyRecord) -> KeyBody:
+    return KeyBody(
+        id=key.id,
+        tenant_id=key.tenant_id,
+        name=key.name,
+        scopes=sorted(key.scopes),
+        hint=key.hint,
+        created_at=key.created_at,
+        revoked_at=key.revoked_at,
+    )
+
+
+def _show_tenant(tenant: TenantRecord) -> TenantBody:
+    return TenantBody(id=tenant.id, name=tenant.name, created_at=tenant.created_at)

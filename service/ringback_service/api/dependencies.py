@@ -1,0 +1,40 @@
+"""What the front end is given by whoever starts it; it opens nothing itself."""
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from ringback_backends.announcer import Announcer
+from ringback_backends.batcher import Batcher
+from ringback_backends.contracts.store import Store
+from ringback_schemas.jobs import Acceptance, NewJob
+from ringback_service.api.auth import Authenticator
+from ringback_service.api.callbacks import CallbackGuard
+from ringback_service.api.catalogue import Catalogue
+from ringback_service.api.readiness import Readiness
+from ringback_service.api.served import ServedTypes
+from ringback_service.api.telemetry import ApiObserver
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDependencies:
+    """Everything that handlers use."""
+
+    store: Store
+    acceptor: Batcher[NewJob, Acceptance]
+    """Group commit over ``store.accept``."""
+    announcer: Announcer
+    authenticator: Authenticator
+    callbacks: CallbackGuard
+    catalogue: Catalogue
+    served: ServedTypes
+    readiness: Readiness
+    observer: ApiObserver
+    metrics: CollectorRegistry
+    """What ``GET /metrics`` shows."""
+    public_url: str
+    """Base of all links, without a slash at its end."""
+    version: str
+    max_body_bytes: int
+    is_local: bool
+    """Whether only this machine can reach it: then metrics need no key."""

@@ -1,0 +1,254 @@
+"""All routes in one table: the router and the OpenAPI document are both made from it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from ringback_schemas import http
+from ringback_schemas.problems import Problems
+from ringback_schemas.tenants import Scope
+from ringback_service.api import admin, cancelling, deliveries, jobs, pages, probes, queries, submitting
+from ringback_service.api.calls import Call, OpenCall
+from ringback_service.api.dependencies import ApiDependencies
+
+OpenHandler = Callable[[ApiDependencies, OpenCall], Awaitable[web.StreamResponse]]
+GuardedHandler = Callable[[ApiDependencies, Call], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A handler for everybody; not counted in metrics."""
+
+    handler: OpenHandler
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A handler for those whose API key has the scope."""
+
+    scope: Scope
+    handler: GuardedHandler
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler gives when all is well; without a model it is ``media_type`` or nothing."""
+
+    status: int
+    meaning: str
+    model: type[BaseModel] | None = None
+    headers: tuple[str, ...] = ()
+    media_type: str | None = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path. Its handler's name and docstring are the operation's id, summary and description."""
+
+    method: str
+    path: str
+    endpoint: Open | Guarded
+    answers: tuple[Answer, ...]
+    tag: str
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    headers: tuple[str, ...] = ()
+    """Request headers that it heeds."""
+    problems: tuple[Problems, ...] = ()
+    """Beside those that every route of its kind can give."""
+
+
+_JOB = (Problems.JOB_NOT_FOUND,)
+_DELIVERY = (Problems.DELIVERY_NOT_FOUND,)
+_CACHED = ("ETag", "Cache-Control", "Retry-After")
+_NOT_CHANGED = Answer(304, "The client has it already (`If-None-Match`).", media_type=None)
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/v1/jobs",
+        Guarded(Scope.JOBS_WRITE, submitting.submit_job),
+        (
+            Answer(
+                202,
+                "The job is committed: it will end in exactly one terminal state, and its webhook will be sent.",
+                http.JobBody,
+                ("Location", "Operation-Location", "Retry-After", "Preference-Applied", "Idempotency-Replayed"),
+            ),
+        ),
+        "Jobs",
+        body=http.JobRequest,
+        headers=("Idempotency-Key", "Prefer"),
+        problems=(Problems.UNKNOWN_KIND, Problems.IDEMPOTENCY_MISMATCH),
+    ),
+    Route(
+        "GET",
+        "/v1/jobs",
+        Guarded(Scope.JOBS_READ, jobs.list_jobs),
+        (Answer(200, "A page of jobs.", http.JobPage, ("Link",)),),
+        "Jobs",
+        query=queries.JobQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{id}",
+        Guarded(Scope.JOBS_READ, jobs.get_job),
+        (
+            Answer(200, "The job, done or not.", http.JobBody, _CACHED),
+            Answer(303, "With `redirect=1`: the result is there.", headers=("Location",), media_type=None),
+            _NOT_CHANGED,
+        ),
+        "Jobs",
+        query=queries.JobViewQuery,
+        headers=("If-None-Match",),
+        problems=_JOB,
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{id}/result",
+        Guarded(Scope.JOBS_READ, jobs.get_result),
+        (Answer(200, "What the task returned, as JSON.", headers=_CACHED), _NOT_CHANGED),
+        "Jobs",
+        headers=("If-None-Match",),
+        problems=(*_JOB, Problems.RESULT_NOT_READY, Problems.RESULT_OF_FAILED_JOB),
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{id}/deliveries",
+        Guarded(Scope.JOBS_READ, deliveries.list_deliveries_of_job),
+        (Answer(200, "All of them, on one page.", http.DeliveryPage),),
+        "Deliveries",
+        problems=_JOB,
+    ),
+    Route(
+        "POST",
+        "/v1/jobs/{id}/cancel",
+        Guarded(Scope.JOBS_WRITE, cancelling.cancel_job),
+        (
+            Answer(200, "The job is done: cancelled now, or it had ended before.", http.JobBody),
+            Answer(202, "It runs, and its worker was asked to stop it.", http.JobBody),
+        ),
+        "Jobs",
+        problems=_JOB,
+    ),
+    Route(
+        "GET",
+        "/v1/task-types",
+        Guarded(Scope.JOBS_READ, jobs.list_task_types),
+        (Answer(200, "All task types, by name.", http.TaskTypesBody),),
+        "Task types",
+    ),
+    Route(
+        "GET",
+        "/v1/deliveries",
+        Guarded(Scope.DELIVERIES_READ, deliveries.list_deliveries),
+        (Answer(200, "A page of deliveries.", http.DeliveryPage, ("Link",)),),
+        "Deliveries",
+        query=queries.DeliveryQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/deliveries/{id}",
+        Guarded(Scope.DELIVERIES_READ, deliveries.get_delivery),
+        (Answer(200, "The delivery.", http.DeliveryBody),),
+        "Deliveries",
+        problems=_DELIVERY,
+    ),
+    Route(
+        "POST",
+        "/v1/deliveries/{id}/redeliver",
+        Guarded(Scope.DELIVERIES_WRITE, deliveries.redeliver),
+        (
+            Answer(202, "It is due now, with the same `webhook-id` and the same bytes.", http.DeliveryBody),
+            Answer(200, "Nothing changed: it is being sent, or its endpoint is gone.", http.DeliveryBody),
+        ),
+        "Deliveries",
+        problems=_DELIVERY,
+    ),
+    Route(
+        "GET",
+        "/v1/signing-secret",
+        Guarded(Scope.SECRETS, admin.get_signing_secret),
+        (Answer(200, "The live secrets.", http.SigningSecretsBody),),
+        "Secrets",
+    ),
+    Route(
+        "POST",
+        "/v1/keys",
+        Guarded(Scope.ADMIN, admin.create_key),
+        (Answer(201, "The key.", http.CreatedKeyBody),),
+        "Administration",
+        body=http.KeyRequest,
+        problems=(Problems.TENANT_NOT_FOUND,),
+    ),
+    Route(
+        "GET",
+        "/v1/keys",
+        Guarded(Scope.ADMIN, admin.list_keys),
+        (Answer(200, "All keys of the tenant, revoked ones too.", http.KeysBody),),
+        "Administration",
+        query=queries.TenantQuery,
+        problems=(Problems.TENANT_NOT_FOUND,),
+    ),
+    Route(
+        "DELETE",
+        "/v1/keys/{id}",
+        Guarded(Scope.ADMIN, admin.revoke_key),
+        (Answer(200, "The key, revoked.", http.KeyBody),),
+        "Administration",
+        query=queries.TenantQuery,
+        problems=(Problems.TENANT_NOT_FOUND, Problems.KEY_NOT_FOUND),
+    ),
+    Route(
+        "POST",
+        "/v1/tenants",
+        Guarded(Scope.ADMIN, admin.create_tenant),
+        (Answer(201, "The tenant.", http.TenantBody),),
+        "Administration",
+        body=http.TenantRequest,
+    ),
+    Route(
+        "GET",
+        "/v1/tenants",
+        Guarded(Scope.ADMIN, admin.list_tenants),
+        (Answer(200, "All tenants.", http.TenantsBody),),
+        "Administration",
+    ),
+    Route("GET", "/healthz", Open(probes.healthz), (Answer(200, "It lives.", http.HealthBody),), "Probes"),
+    Route(
+        "GET",
+        "/readyz",
+        Open(probes.readyz),
+        (
+            Answer(200, "Requests can be taken.", http.ReadinessBody),
+            Answer(503, "They cannot; the failed checks say why.", http.ReadinessBody),
+        ),
+        "Probes",
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        Open(probes.metrics),
+        (Answer(200, "Metrics of this process.", media_type="text/plain"),),
+        "Probes",
+        problems=(Problems.UNAUTHENTICATED, Problems.FORBIDDEN, Problems.STORAGE_UNAVAILABLE),
+    ),
+    Route("GET", "/openapi.json", Open(pages.openapi), (Answer(200, "This document."),), "Documentation"),
+    Route(
+        "GET",
+        "/docs",
+        Open(pages.docs),
+        (Answer(200, "The document, for people.", media_type="text/html"),),
+        "Documentation",
+    ),
+    Route(
+        "GET",
+        "/problems/{code}",
+        Open(pages.problem),
+        (Answer(200, "What a problem type means.", media_type="text/html"),),
+        "Documentation",
+        problems=(Problems.NOT_FOUND,),
+    ),
+)
