@@ -46,7 +46,7 @@ class Notifier:
         """Everything passed in is opened and closed by the caller."""
         self._plan = plan
         self._recorder: Recorder = Recorder(
-            store.record_attempts, name="attempt", observe=observer and observer.on_attempts_recorded
+            store.record_attempts, name="attempt", observe=None if observer is None else observer.on_attempts_recorded
         )
         self._sender = Sender(policy, plan.deadlines)
         self._dispatcher = Dispatcher(
