@@ -152,7 +152,7 @@ class Executor:
         if saved is Saved.RECORDED and outcome.state is JobState.RETRYING:
             self._finisher.announce_retry(outcome, running.claimed.job.queue)
         label = outcome.state.value if saved is Saved.RECORDED else saved.value
-        self._observer.on_attempt(running.task.name, label, duration_s)
+        self._observer.on_attempt(running.claimed.job, label, duration_s)
         log_attempt(running, label, duration_s, performed.error if isinstance(performed, Raised) else None)
 
     def _conclude(self, running: Running, performed: Performed) -> JobOutcome:

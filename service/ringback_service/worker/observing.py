@@ -1,10 +1,12 @@
 """What a worker counts, and the line it logs per attempt. Telemetry implements the protocol; tests need not care."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 
 from ringback_schemas.job_errors import JobError
+from ringback_schemas.jobs import ClaimedJob, JobRecord
 from ringback_service.worker.running import Running
 
 log = structlog.get_logger(__name__)
@@ -13,11 +15,11 @@ log = structlog.get_logger(__name__)
 class Observer(Protocol):
     """What a worker counts."""
 
-    def on_claimed(self, jobs: int, source: str) -> None:
-        """So many jobs were claimed; ``source`` is ``broker`` or ``poll``."""
+    def on_claimed(self, jobs: Sequence[ClaimedJob], source: str) -> None:
+        """These jobs were claimed; ``source`` is ``broker`` or ``poll``."""
 
-    def on_attempt(self, task_type: str, outcome: str, duration_s: float) -> None:
-        """An attempt is over: a job state, ``released``, ``fenced`` or ``unsaved``."""
+    def on_attempt(self, job: JobRecord, outcome: str, duration_s: float) -> None:
+        """An attempt is over: a job state, ``released``, ``fenced`` or ``unsaved``; ``job`` as it was claimed."""
 
     def on_slots(self, running: int, abandoned: int) -> None:
         """So many slots are taken, and so many of these by attempts that would not end."""
@@ -29,10 +31,10 @@ class Observer(Protocol):
 class Silent:
     """Counts nothing."""
 
-    def on_claimed(self, jobs: int, source: str) -> None:
+    def on_claimed(self, jobs: Sequence[ClaimedJob], source: str) -> None:
         """Nothing."""
 
-    def on_attempt(self, task_type: str, outcome: str, duration_s: float) -> None:
+    def on_attempt(self, job: JobRecord, outcome: str, duration_s: float) -> None:
         """Nothing."""
 
     def on_slots(self, running: int, abandoned: int) -> None:

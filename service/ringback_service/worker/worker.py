@@ -117,7 +117,7 @@ class Worker:
 
     def take(self, claimed: Sequence[ClaimedJob], source: str) -> None:
         """Begin with them."""
-        self._observer.on_claimed(len(claimed), source)
+        self._observer.on_claimed(claimed, source)
         for job in claimed:
             self._executor.begin(job)
 
