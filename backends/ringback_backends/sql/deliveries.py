@@ -1,0 +1,158 @@
+"""What is asked of deliveries beside claiming and recording: the same queries for both databases."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, literal, select, update
+
+from ringback_backends.sql.columns import now
+from ringback_backends.sql.database import Database
+from ringback_backends.sql.rows import delivery_record
+from ringback_backends.sql.tables import deliveries, delivery_attempts, delivery_targets
+from ringback_schemas.deliveries import (
+    DeliveryAttempt,
+    DeliveryDetail,
+    DeliveryRecord,
+    DeliveryRef,
+    Timing,
+    Verdict,
+)
+from ringback_schemas.ids import DeliveryId, InstanceId, JobId, TenantId
+from ringback_schemas.states import DeliveryState
+
+RECORDS = select(
+    deliveries.c.id,
+    deliveries.c.tenant_id,
+    delivery_targets.c.event_id,
+    delivery_targets.c.event_type,
+    delivery_targets.c.job_id,
+    delivery_targets.c.kind,
+    delivery_targets.c.endpoint_id,
+    delivery_targets.c.url,
+    deliveries.c.destination,
+    deliveries.c.state,
+    deliveries.c.attempt,
+    deliveries.c.tries,
+    delivery_targets.c.created_at,
+    deliveries.c.next_attempt_at,
+    deliveries.c.finished_at,
+    deliveries.c.owner,
+).join_from(
+    delivery_targets,
+    deliveries,
+    deliveries.c.id == delivery_targets.c.delivery_id,
+)
+"""Deliveries as records: what ``delivery_record`` reads."""
+
+SENDING = deliveries.c.state == literal("sending", literal_execute=True)
+
+REDELIVERABLE = (DeliveryState.RETRYING, DeliveryState.DELIVERED, DeliveryState.EXHAUSTED)
+
+
+class DeliveryQueries:
+    """Everything about deliveries that is not set-based."""
+
+    _database: Database
+
+    async def release_deliveries(self, owner: InstanceId, deliveries: Sequence[DeliveryRef]) -> list[bool]:
+        """See ``DeliveryStore.release_deliveries``."""
+        return await self._database.write(
+            "release_deliveries", lambda connection: _release(connection, owner, deliveries)
+        )
+
+    async def held_deliveries(self, owner: InstanceId) -> list[DeliveryRef]:
+        """See ``DeliveryStore.held_deliveries``."""
+        held = select(deliveries.c.id, deliveries.c.attempt).where(deliveries.c.owner == owner, SENDING)
+        query = held.order_by(deliveries.c.id)
+        return await self._database.read(
+            "held_deliveries", lambda connection: [DeliveryRef(*row) for row in connection.execute(query)]
+        )
+
+    async def redeliver(self, tenant_id: TenantId, delivery_id: DeliveryId) -> DeliveryRecord | None:
+        """See ``DeliveryStore.redeliver``."""
+        mine = and_(deliveries.c.tenant_id == tenant_id, deliveries.c.id == delivery_id)
+        afresh = (
+            update(deliveries)
+            .where(mine, deliveries.c.state.in_([state.value for state in REDELIVERABLE]))
+            .values(state=DeliveryState.PENDING.value, tries=0, next_attempt_at=now(), finished_at=None)
+        )
+
+        def redeliver(connection: Connection) -> DeliveryRecord | None:
+            connection.execute(afresh)
+            row = connection.execute(RECORDS.where(*_named(tenant_id, delivery_id))).one_or_none()
+            return None if row is None else delivery_record(row)
+
+        return await self._database.write("redeliver", redeliver)
+
+    async def get_delivery(self, tenant_id: TenantId, delivery_id: DeliveryId) -> DeliveryDetail | None:
+        """See ``DeliveryStore.get_delivery``."""
+        found = await self._details("get_delivery", RECORDS.where(*_named(tenant_id, delivery_id)))
+        return found[0] if found else None
+
+    async def deliveries_of_job(self, tenant_id: TenantId, job_id: JobId) -> list[DeliveryDetail]:
+        """See ``DeliveryStore.deliveries_of_job``."""
+        of_job = and_(delivery_targets.c.job_id == job_id, delivery_targets.c.tenant_id == tenant_id)
+        query = RECORDS.where(of_job).order_by(delivery_targets.c.delivery_id)
+        return await self._details("deliveries_of_job", query)
+
+    async def list_deliveries(
+        self, tenant_id: TenantId, states: Sequence[DeliveryState], before: DeliveryId | None, limit: int
+    ) -> list[DeliveryRecord]:
+        """See ``DeliveryStore.list_deliveries``."""
+        query = RECORDS.where(delivery_targets.c.tenant_id == tenant_id)
+        if states:
+            query = query.where(
+                deliveries.c.state.in_([literal(state.value, literal_execute=True) for state in states])
+            )
+        if before is not None:
+            query = query.where(delivery_targets.c.delivery_id < before)
+        query = query.order_by(delivery_targets.c.delivery_id.desc()).limit(limit)
+        return await self._database.read(
+            "list_deliveries", lambda connection: [delivery_record(row) for row in connection.execute(query)]
+        )
+
+    async def _details(self, operation: str, query: Select[Any]) -> list[DeliveryDetail]:
+        return await self._database.read(operation, lambda connection: _details(connection, query))
+
+
+def _named(tenant_id: TenantId, delivery_id: DeliveryId) -> tuple[Any, Any]:
+    return delivery_targets.c.tenant_id == tenant_id, delivery_targets.c.delivery_id == delivery_id
+
+
+def _details(connection: Connection, query: Select[Any]) -> list[DeliveryDetail]:
+    records = [delivery_record(row) for row in connection.execute(query)]
+    attempts: dict[str, list[DeliveryAttempt]] = {record.id: [] for record in records}
+    rows = connection.execute(
+        select(delivery_attempts)
+        .where(delivery_attempts.c.delivery_id.in_(list(attempts)))
+        .order_by(delivery_attempts.c.delivery_id, delivery_attempts.c.attempt)
+    )
+    for row in rows:
+        attempts[row.delivery_id].append(_attempt(row))
+    return [DeliveryDetail(record, tuple(attempts[record.id])) for record in records]
+
+
+def _attempt(row: Row[Any]) -> DeliveryAttempt:
+    return DeliveryAttempt(
+        attempt=row.attempt,
+        started_at=row.started_at,
+        timing=Timing(row.total_s, row.dns_s, row.connect_s, row.first_byte_s),
+        verdict=Verdict(row.verdict),
+        reason=row.reason,
+        status=row.status,
+        remote_address=row.remote_address,
+        response_prefix=row.response_prefix,
+        next_attempt_at=row.next_attempt_at,
+    )
+
+
+def _release(connection: Connection, owner: InstanceId, released: Sequence[DeliveryRef]) -> list[bool]:
+    """In id order, for the reason that ``contracts.jobs`` gives; answers in the order given."""
+    answers = {}
+    for ref in sorted(set(released), key=lambda ref: ref.delivery_id):
+        held = and_(
+            deliveries.c.id == ref.delivery_id, deliveries.c.owner == owner, deliveries.c.attempt == ref.attempt
+        )
+        back = update(deliveries).where(held, SENDING).values(state=DeliveryState.PENDING.value, owner=None)
+        answers[ref] = connection.execute(back).rowcount > 0
+    return [answers[ref] for ref in released]

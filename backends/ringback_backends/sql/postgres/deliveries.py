@@ -1,0 +1,148 @@
+"""Claiming deliveries and recording what became of them. Claims are relaxed as those of jobs are (see ``claims``)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ringback_backends.sql.postgres.pool import Pool
+from ringback_backends.sql.rows import claimed_delivery
+from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome
+from ringback_schemas.ids import DeliveryId, InstanceId
+from ringback_schemas.states import DELIVERY_READY, DeliveryState
+
+# $1 owner, $2 ids, $3 limit, $4 ready states (a parameter: see ``claims.CLAIM``)
+CLAIM = """
+WITH relaxed AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+), picked AS MATERIALIZED (
+    SELECT d.id, i.place
+    FROM unnest($2::text[]) WITH ORDINALITY AS i (id, place)
+    JOIN deliveries d ON d.id = i.id
+    WHERE d.state = ANY ($4::text[]) AND d.next_attempt_at <= now()
+    ORDER BY i.place
+    LIMIT $3
+    FOR UPDATE OF d SKIP LOCKED
+), claimed AS (
+    UPDATE deliveries d
+    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now()
+    FROM picked p CROSS JOIN relaxed
+    WHERE d.id = p.id
+    RETURNING p.place, d.id, d.tenant_id, d.destination, d.state, d.attempt, d.tries, d.next_attempt_at, d.finished_at,
+              d.owner
+)
+SELECT c.id, c.tenant_id, t.event_id, t.event_type, t.job_id, t.kind, t.endpoint_id, t.url, c.destination, c.state,
+       c.attempt, c.tries, t.created_at, c.next_attempt_at, c.finished_at, c.owner, e.body, e.job_created_at
+FROM claimed c
+JOIN delivery_targets t ON t.tenant_id = c.tenant_id AND t.delivery_id = c.id
+JOIN events e ON e.id = t.event_id
+ORDER BY c.place
+"""
+
+# $1 owner, $2 limit. The condition on the state is spelt as in the index ``deliveries_due``, which gives the order too.
+CLAIM_DUE = """
+WITH relaxed AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+), picked AS MATERIALIZED (
+    SELECT d.id, d.next_attempt_at
+    FROM deliveries d
+    WHERE d.state IN ('pending', 'retrying') AND d.next_attempt_at <= now()
+    ORDER BY d.next_attempt_at, d.id
+    LIMIT $2
+    FOR UPDATE OF d SKIP LOCKED
+), claimed AS (
+    UPDATE deliveries d
+    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now()
+    FROM picked p CROSS JOIN relaxed
+    WHERE d.id = p.id
+    RETURNING d.id, d.tenant_id, d.destination, d.state, d.attempt, d.tries, d.next_attempt_at, d.finished_at, d.owner
+)
+SELECT c.id, c.tenant_id, t.event_id, t.event_type, t.job_id, t.kind, t.endpoint_id, t.url, c.destination, c.state,
+       c.attempt, c.tries, t.created_at, c.next_attempt_at, c.finished_at, c.owner, e.body, e.job_created_at
+FROM claimed c
+JOIN delivery_targets t ON t.tenant_id = c.tenant_id AND t.delivery_id = c.id
+JOIN events e ON e.id = t.event_id
+ORDER BY c.next_attempt_at, c.id
+"""
+
+# $1…$15 columns of the outcomes, $16 the state of a delivery being sent. Answers the places of those recorded; waits
+# for rows that are held, as ``finish.FINISH`` does and for the same reason.
+RECORD = """
+WITH matched AS MATERIALIZED (
+    SELECT i.*
+    FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::float8[], $6::timestamptz[], $7::float8[],
+                $8::float8[], $9::float8[], $10::float8[], $11::text[], $12::text[], $13::integer[], $14::text[],
+                $15::bytea[])
+    WITH ORDINALITY AS i (delivery_id, owner, attempt, state, retry_in_s, started_at, total_s, dns_s, connect_s,
+                          first_byte_s, verdict, reason, status, remote_address, response_prefix, place)
+    JOIN deliveries d ON d.id = i.delivery_id
+    WHERE d.attempt = i.attempt AND d.owner = i.owner AND d.state = ANY ($16::text[])
+    ORDER BY d.id
+    FOR UPDATE OF d
+), recorded AS MATERIALIZED (
+    SELECT DISTINCT ON (delivery_id) *,
+           CASE WHEN state = 'retrying' THEN now() + make_interval(secs => retry_in_s) END AS next_attempt_at
+    FROM matched ORDER BY delivery_id, place
+), changed AS (
+    UPDATE deliveries d
+    SET state = r.state, owner = NULL, tries = d.tries + 1, next_attempt_at = r.next_attempt_at,
+        finished_at = CASE WHEN r.state <> 'retrying' THEN now() END
+    FROM recorded r
+    WHERE d.id = r.delivery_id
+), attempts AS (
+    INSERT INTO delivery_attempts (delivery_id, attempt, started_at, total_s, dns_s, connect_s, first_byte_s, verdict,
+                                   reason, status, remote_address, response_prefix, next_attempt_at)
+    SELECT delivery_id, attempt, started_at, total_s, dns_s, connect_s, first_byte_s, verdict, reason, status,
+           remote_address, response_prefix, next_attempt_at
+    FROM recorded
+)
+SELECT place FROM recorded
+"""
+
+_READY = [state.value for state in DELIVERY_READY]
+_SENDING = [DeliveryState.SENDING.value]
+
+
+class PostgresDeliveries:
+    """Hands deliveries out to be sent, and records their attempts."""
+
+    _pool: Pool
+
+    async def claim_deliveries(
+        self, owner: InstanceId, delivery_ids: Sequence[DeliveryId], limit: int
+    ) -> list[ClaimedDelivery]:
+        """See ``DeliveryStore.claim_deliveries``."""
+        ids = list(dict.fromkeys(delivery_ids))
+        rows = await self._pool.fetch("claim_deliveries", CLAIM, owner, ids, limit, _READY)
+        return [claimed_delivery(row) for row in rows]
+
+    async def claim_due_deliveries(self, owner: InstanceId, limit: int) -> list[ClaimedDelivery]:
+        """See ``DeliveryStore.claim_due_deliveries``."""
+        rows = await self._pool.fetch("claim_due_deliveries", CLAIM_DUE, owner, limit)
+        return [claimed_delivery(row) for row in rows]
+
+    async def record_attempts(self, outcomes: Sequence[DeliveryOutcome]) -> list[bool]:
+        """See ``DeliveryStore.record_attempts``."""
+        rows = await self._pool.fetch("record_attempts", RECORD, *_columns(outcomes), _SENDING)
+        recorded = {place for (place,) in rows}
+        return [place in recorded for place in range(1, len(outcomes) + 1)]
+
+
+def _columns(outcomes: Sequence[DeliveryOutcome]) -> list[list[Any]]:
+    """The outcomes by column."""
+    attempts = [outcome.attempt for outcome in outcomes]
+    return [
+        [outcome.delivery_id for outcome in outcomes],
+        [outcome.owner for outcome in outcomes],
+        [attempt.attempt for attempt in attempts],
+        [outcome.state.value for outcome in outcomes],
+        [outcome.retry_in_s for outcome in outcomes],
+        [attempt.started_at for attempt in attempts],
+        [attempt.timing.total_s for attempt in attempts],
+        [attempt.timing.dns_s for attempt in attempts],
+        [attempt.timing.connect_s for attempt in attempts],
+        [attempt.timing.first_byte_s for attempt in attempts],
+        [attempt.verdict.value for attempt in attempts],
+        [attempt.reason for attempt in attempts],
+        [attempt.status for attempt in attempts],
+        [attempt.remote_address for attempt in attempts],
+        [attempt.response_prefix for attempt in attempts],
+    ]

@@ -1,0 +1,76 @@
+"""The connections for queries in SQLAlchemy Core."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import create_async_engine
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random
+
+from ringback_backends.sql.database import DEADLINE_S
+from ringback_backends.sql.errors import driver_error, translated
+from ringback_backends.sql.postgres.connecting import Connector
+
+T = TypeVar("T")
+
+RELAXED = text("SET LOCAL synchronous_commit = off")
+
+
+def _was_rolled_back(error: BaseException) -> bool:
+    return isinstance(driver_error(error), (asyncpg.DeadlockDetectedError, asyncpg.SerializationError))
+
+
+class PostgresDatabase:
+    """A ``Database`` over PostgreSQL."""
+
+    def __init__(self, dsn: str, size: int, *, deadline_s: float = DEADLINE_S) -> None:
+        """Opens nothing until the first query."""
+        self._deadline_s = deadline_s
+        self._engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=Connector(dsn),
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=DEADLINE_S,
+        )
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def read(self, operation: str, query: Callable[[Connection], T]) -> T:
+        """See ``Database.read``."""
+        with translated(operation):
+            async with asyncio.timeout(self._deadline_s), self._reader.connect() as connection:
+                return await connection.run_sync(query)
+
+    async def write(self, operation: str, query: Callable[[Connection], T], *, is_relaxed: bool = False) -> T:
+        """See ``Database.write``."""
+        with translated(operation):
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception(_was_rolled_back),
+                stop=stop_after_attempt(3),
+                wait=wait_random(0, 0.02),
+                reraise=True,
+            ):
+                with attempt:
+                    answer = await self._write(query, is_relaxed=is_relaxed)
+        return answer
+
+    async def _write(self, query: Callable[[Connection], T], *, is_relaxed: bool) -> T:
+        async with asyncio.timeout(self._deadline_s), self._engine.begin() as connection:
+            if is_relaxed:
+                await connection.execute(RELAXED)
+            return await connection.run_sync(query)
+
+    async def close(self) -> None:
+        """Close all connections. Safe to call twice."""
+        with translated("close"):
+            await self._engine.dispose()
+
+
+def _refuse_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:
+    """Has the pool replace a connection that the server closed while it lay idle: seen without a round trip."""
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError

@@ -1,0 +1,117 @@
+"""Recording how attempts ended: state, result, event and deliveries in one statement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ringback_backends.sql.postgres.pool import Pool
+from ringback_schemas.jobs import JobOutcome
+
+# $1…$10 columns of the outcomes, $11…$20 those of the deliveries. Answers the places of the outcomes that were
+# recorded.
+#
+# Locks in id order and waits for rows that are held: a cancel request or a rescue that holds the row for a moment must
+# not make a good result look fenced. The rest of the condition is checked again on what the row has become by then.
+# DISTINCT: of two outcomes for one job in the same call the first that fits is recorded.
+FINISH = """
+WITH matched AS MATERIALIZED (
+    SELECT i.*, j.tenant_id, j.created_at, j.started_at
+    FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::float8[],
+                $8::text[], $9::text[], $10::bytea[])
+    WITH ORDINALITY AS i (job_id, attempt, owner, state, result, error, retry_in_s, event_id, event_type, body, place)
+    JOIN jobs j ON j.id = i.job_id
+    WHERE j.attempt = i.attempt AND j.owner IS NOT DISTINCT FROM i.owner
+      AND CASE i.state
+            WHEN 'cancelled' THEN j.state = 'running' OR j.state IN ('queued', 'scheduled', 'retrying')
+            WHEN 'expired' THEN j.state IN ('queued', 'scheduled', 'retrying')
+            ELSE j.state = 'running'
+          END
+    ORDER BY j.id
+    FOR UPDATE OF j
+), recorded AS MATERIALIZED (
+    SELECT DISTINCT ON (job_id) * FROM matched ORDER BY job_id, place
+), ended AS (
+    UPDATE jobs j
+    SET state = r.state, owner = NULL,
+        finished_at = CASE WHEN r.state <> 'retrying' THEN now() END,
+        run_at = CASE WHEN r.state = 'retrying' THEN now() + make_interval(secs => r.retry_in_s) ELSE j.run_at END
+    FROM recorded r
+    WHERE j.id = r.job_id
+), results AS (
+    INSERT INTO job_results (job_id, result, error)
+    SELECT job_id, result, error FROM recorded
+    WHERE state <> 'retrying' AND (result IS NOT NULL OR error IS NOT NULL)
+), attempts AS (
+    INSERT INTO job_attempts (job_id, attempt, outcome, started_at, ended_at, error, instance_id)
+    SELECT job_id, attempt, 'retry', started_at, now(), error, owner FROM recorded WHERE state = 'retrying'
+), happened AS (
+    INSERT INTO events (id, tenant_id, job_id, type, body, created_at, job_created_at)
+    SELECT event_id, tenant_id, job_id, event_type, body, now(), created_at FROM recorded WHERE event_id IS NOT NULL
+    ORDER BY place
+), target AS MATERIALIZED (
+    SELECT *
+    FROM unnest($11::bigint[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
+                $18::text[], $19::text[], $20::text[])
+         AS d (place, id, tenant_id, event_id, event_type, job_id, kind, endpoint_id, url, destination)
+    -- as a hashed look-up: a nested loop over two lists of n rows would be n times n
+    WHERE (d.place IN (SELECT place FROM recorded)) IS TRUE
+), pending AS (
+    INSERT INTO deliveries (id, tenant_id, destination, state, attempt, tries, next_attempt_at)
+    SELECT id, tenant_id, destination, 'pending', 0, 0, now() FROM target
+), targets AS (
+    INSERT INTO delivery_targets (tenant_id, delivery_id, event_id, event_type, job_id, kind, endpoint_id, url,
+                                  created_at)
+    SELECT tenant_id, id, event_id, event_type, job_id, kind, endpoint_id, url, now() FROM target
+)
+SELECT place FROM recorded
+"""
+
+
+class PostgresFinish:
+    """Records outcomes of jobs."""
+
+    _pool: Pool
+
+    async def finish_jobs(self, outcomes: Sequence[JobOutcome]) -> list[bool]:
+        """See ``JobStore.finish_jobs``."""
+        rows = await self._pool.fetch("finish_jobs", FINISH, *_outcomes(outcomes), *_deliveries(outcomes))
+        recorded = {place for (place,) in rows}
+        return [place in recorded for place in range(1, len(outcomes) + 1)]
+
+
+def _outcomes(outcomes: Sequence[JobOutcome]) -> list[list[Any]]:
+    """The outcomes by column, each with its event."""
+    events = [outcome.event for outcome in outcomes]
+    return [
+        [outcome.job_id for outcome in outcomes],
+        [outcome.attempt for outcome in outcomes],
+        [outcome.owner for outcome in outcomes],
+        [outcome.state.value for outcome in outcomes],
+        [outcome.result for outcome in outcomes],
+        [outcome.error for outcome in outcomes],
+        [outcome.retry_in_s for outcome in outcomes],
+        [event and event.id for event in events],
+        [event and event.type for event in events],
+        [event and event.body for event in events],
+    ]
+
+
+def _deliveries(outcomes: Sequence[JobOutcome]) -> list[list[Any]]:
+    """The deliveries of all events by column, the first naming the place of their outcome."""
+    rows = [
+        (place, event, delivery)
+        for place, event in enumerate((outcome.event for outcome in outcomes), start=1)
+        if event is not None
+        for delivery in event.deliveries
+    ]
+    return [
+        [place for place, _, _ in rows],
+        [delivery.id for _, _, delivery in rows],
+        [event.tenant_id for _, event, _ in rows],
+        [event.id for _, event, _ in rows],
+        [event.type for _, event, _ in rows],
+        [event.job_id for _, event, _ in rows],
+        [delivery.kind.value for _, _, delivery in rows],
+        [delivery.endpoint_id for _, _, delivery in rows],
+        [delivery.url for _, _, delivery in rows],
+        [delivery.destination for _, _, delivery in rows],
+    ]

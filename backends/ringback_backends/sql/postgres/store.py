@@ -1,0 +1,50 @@
+"""The store over PostgreSQL."""
+
+from typing import Self
+
+from ringback_backends.sql.deliveries import DeliveryQueries
+from ringback_backends.sql.instances import InstanceQueries
+from ringback_backends.sql.jobs import JobQueries
+from ringback_backends.sql.keys import KeyQueries
+from ringback_backends.sql.postgres.accept import PostgresAccept
+from ringback_backends.sql.postgres.claims import PostgresClaims
+from ringback_backends.sql.postgres.deliveries import PostgresDeliveries
+from ringback_backends.sql.postgres.engine import PostgresDatabase
+from ringback_backends.sql.postgres.finish import PostgresFinish
+from ringback_backends.sql.postgres.pool import Pool
+from ringback_backends.sql.schema import SchemaQueries
+from ringback_backends.sql.tenants import SecretBox, TenantQueries
+
+
+class PostgresStore(
+    PostgresAccept,
+    PostgresClaims,
+    PostgresFinish,
+    PostgresDeliveries,
+    JobQueries,
+    DeliveryQueries,
+    InstanceQueries,
+    TenantQueries,
+    KeyQueries,
+    SchemaQueries,
+):
+    """Fulfils ``Store``: set-based statements over a pool of their own, the rest in SQLAlchemy Core."""
+
+    def __init__(self, pool: Pool, database: PostgresDatabase, secret_box: SecretBox) -> None:
+        """Closes both at its end."""
+        self._pool = pool
+        self._database = database
+        self._secret_box = secret_box
+
+    @classmethod
+    async def open(cls, dsn: str, size: int, secret_box: SecretBox) -> Self:
+        """A store with at most ``size`` connections (at least 2), opened when first needed."""
+        rest = max(1, size // 2)
+        pool = Pool(dsn, max(1, size - rest))
+        await pool.open()
+        return cls(pool, PostgresDatabase(dsn, rest), secret_box)
+
+    async def close(self) -> None:
+        """See ``Store.close``."""
+        await self._pool.close()
+        await self._database.close()

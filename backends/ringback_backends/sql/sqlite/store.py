@@ -1,0 +1,38 @@
+"""The store over SQLite."""
+
+from ringback_backends.sql.deliveries import DeliveryQueries
+from ringback_backends.sql.instances import InstanceQueries
+from ringback_backends.sql.jobs import JobQueries
+from ringback_backends.sql.keys import KeyQueries
+from ringback_backends.sql.schema import SchemaQueries
+from ringback_backends.sql.sqlite.accept import SqliteAccept
+from ringback_backends.sql.sqlite.claims import SqliteClaims
+from ringback_backends.sql.sqlite.deliveries import SqliteDeliveries
+from ringback_backends.sql.sqlite.engine import SqliteDatabase
+from ringback_backends.sql.sqlite.finish import SqliteFinish
+from ringback_backends.sql.tenants import SecretBox, TenantQueries
+
+
+class SqliteStore(
+    SqliteAccept,
+    SqliteClaims,
+    SqliteFinish,
+    SqliteDeliveries,
+    JobQueries,
+    DeliveryQueries,
+    InstanceQueries,
+    TenantQueries,
+    KeyQueries,
+    SchemaQueries,
+):
+    """Fulfils ``Store``: set-based statements over the bare driver, the rest in SQLAlchemy Core."""
+
+    def __init__(self, database: SqliteDatabase, secret_box: SecretBox) -> None:
+        """Closes the database at its end."""
+        self._sqlite = database
+        self._database = database
+        self._secret_box = secret_box
+
+    async def close(self) -> None:
+        """See ``Store.close``."""
+        await self._database.close()

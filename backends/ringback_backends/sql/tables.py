@@ -1,0 +1,288 @@
+"""The tables, for the queries written in SQLAlchemy Core; the migrations create them, a test compares the two.
+
+What changes is apart from what does not. ``jobs`` and ``deliveries`` are narrow and rewritten at every step, so they
+have a primary key and partial indexes only on what waits or runs: a finished row costs nothing but its key. Everything
+else is inserted once. No foreign keys between these: a check per row costs as much as the insert, rows of one job are
+written by one statement, and deleting is the sweeper's task.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+from ringback_backends.sql.columns import Moment, Name
+
+metadata = MetaData()
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("tenant_id", Name, ForeignKey("tenants.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Index("api_keys_hash", "key_hash", unique=True),
+    Index("api_keys_tenant", "tenant_id", "id"),
+)
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("tenant_id", Name, ForeignKey("tenants.id"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("event_filter", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index("endpoints_tenant", "tenant_id", "id"),
+)
+
+signing_secrets = Table(
+    "signing_secrets",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("tenant_id", Name, ForeignKey("tenants.id"), nullable=False),
+    Column("endpoint_id", Name, ForeignKey("endpoints.id")),  # absent: the tenant's own, for callbacks
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Index("signing_secrets_owner", "tenant_id", "endpoint_id"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("role", Name, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("queues", Text, nullable=False),
+    Column("task_types", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("heartbeat_at", Moment, nullable=False),
+    Column("is_draining", Boolean, nullable=False),
+)
+
+WAITS = text("state IN ('queued', 'scheduled', 'retrying')")
+RUNS = text("state = 'running'")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("tenant_id", Name, nullable=False),
+    Column("type", Name, nullable=False),
+    Column("queue", Name, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("state", Name, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("uncharged", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("timeout_s", Double, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("run_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+    Column("owner", Name),
+    Column("is_cancel_requested", Boolean, nullable=False),
+    # one range per queue, type and priority: neither far-future rows nor foreign types are ever scanned
+    Index(
+        "jobs_waiting",
+        "queue",
+        "type",
+        text("priority DESC"),
+        "run_at",
+        "id",
+        postgresql_where=WAITS,
+        sqlite_where=WAITS,
+    ),
+    Index("jobs_running", "owner", "id", postgresql_where=RUNS, sqlite_where=RUNS),
+    Index(
+        "jobs_cancelling",
+        "owner",
+        postgresql_where=text("is_cancel_requested AND state = 'running'"),
+        sqlite_where=text("is_cancel_requested AND state = 'running'"),
+    ),
+    Index(
+        "jobs_expiring",
+        "expires_at",
+        postgresql_where=text("expires_at IS NOT NULL AND state IN ('queued', 'scheduled', 'retrying')"),
+        sqlite_where=text("expires_at IS NOT NULL AND state IN ('queued', 'scheduled', 'retrying')"),
+    ),
+    # lists of what went wrong; what went well is found by going through all, newest first
+    Index(
+        "jobs_ended_badly",
+        "tenant_id",
+        "state",
+        "id",
+        postgresql_where=text("state IN ('failed', 'cancelled', 'expired')"),
+        sqlite_where=text("state IN ('failed', 'cancelled', 'expired')"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+job_requests = Table(
+    "job_requests",
+    metadata,
+    Column("tenant_id", Name, primary_key=True),  # in this order the key also lists a tenant's jobs by age
+    Column("job_id", Name, primary_key=True),
+    Column("payload", LargeBinary, nullable=False),
+    Column("callback_url", Text),
+    Column("callback_events", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+)
+
+job_tags = Table(
+    "job_tags",
+    metadata,
+    Column("tenant_id", Name, primary_key=True),
+    Column("tag", Name, primary_key=True),
+    Column("job_id", Name, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant_id", Name, primary_key=True),
+    Column("key", Name, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("job_id", Name, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+job_results = Table(
+    "job_results",
+    metadata,
+    Column("job_id", Name, primary_key=True),
+    Column("result", LargeBinary),
+    Column("error", LargeBinary),
+)
+
+job_progress = Table(
+    "job_progress",
+    metadata,
+    Column("job_id", Name, primary_key=True),
+    Column("fraction", Double),
+    Column("message", Text),
+    Column("updated_at", Moment, nullable=False),
+)
+
+job_attempts = Table(
+    "job_attempts",
+    metadata,
+    Column("job_id", Name, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("outcome", Name, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment, nullable=False),
+    Column("error", LargeBinary),
+    Column("instance_id", Name, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    # the order of the pull feed
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), Identity(always=True), primary_key=True),
+    Column("id", Name, nullable=False),
+    Column("tenant_id", Name, nullable=False),
+    Column("job_id", Name, nullable=False),
+    Column("type", Name, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("job_created_at", Moment, nullable=False),
+    Index("events_id", "id", unique=True),
+    sqlite_autoincrement=True,
+)
+
+DUE = text("state IN ('pending', 'retrying')")
+SENDING = text("state = 'sending'")
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("tenant_id", Name, nullable=False),
+    Column("destination", Name, nullable=False),
+    Column("state", Name, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_attempt_at", Moment),
+    Column("claimed_at", Moment),
+    Column("finished_at", Moment),
+    Column("owner", Name),
+    Index("deliveries_due", "next_attempt_at", "id", postgresql_where=DUE, sqlite_where=DUE),
+    Index("deliveries_sending", "owner", "id", postgresql_where=SENDING, sqlite_where=SENDING),
+    Index(
+        "deliveries_ended_badly",
+        "tenant_id",
+        "state",
+        "id",
+        postgresql_where=text("state IN ('exhausted', 'cancelled')"),
+        sqlite_where=text("state IN ('exhausted', 'cancelled')"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+delivery_targets = Table(
+    "delivery_targets",
+    metadata,
+    Column("tenant_id", Name, primary_key=True),
+    Column("delivery_id", Name, primary_key=True),
+    Column("event_id", Name, nullable=False),
+    Column("event_type", Name, nullable=False),
+    Column("job_id", Name, nullable=False),
+    Column("kind", Name, nullable=False),
+    Column("endpoint_id", Name),
+    Column("url", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index("delivery_targets_job", "job_id"),
+)
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    Column("delivery_id", Name, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("total_s", Double, nullable=False),
+    Column("dns_s", Double),
+    Column("connect_s", Double),
+    Column("first_byte_s", Double),
+    Column("verdict", Name, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("status", Integer),
+    Column("remote_address", Text),
+    Column("response_prefix", LargeBinary, nullable=False),
+    Column("next_attempt_at", Moment),
+)
