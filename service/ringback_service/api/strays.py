@@ -7,7 +7,7 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from ringback_schemas.problems import Problems
 from ringback_service.api.bodies import check_size
-from ringback_service.api.boundary import Handler, request_id_of
+from ringback_service.api.boundary import REQUEST_ID, Handler, request_id_of
 from ringback_service.api.calls import OpenCall
 from ringback_service.api.dependencies import ApiDependencies
 from ringback_service.api.refusals import Refused
@@ -48,7 +48,9 @@ def expectation_handler(max_bytes: int) -> Handler:
                 raise Refused(Problems.EXPECTATION_FAILED, "the only known expectation is 100-continue")
             check_size(request, max_bytes)
         except Refused as refusal:
-            response = refusal.response(request_id_of(request))
+            request_id = request_id_of(request)
+            response = refusal.response(request_id)
+            response.headers[REQUEST_ID] = request_id
             response.force_close()
             await response.prepare(request)
             return response

@@ -17,3 +17,19 @@ class ApiObserver(Protocol):
 
     def on_replayed(self, result: str) -> None:
         """An idempotency key came again: ``same`` request, or ``conflict``."""
+
+
+class Unobserved:
+    """Counts nothing."""
+
+    def on_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Nothing."""
+
+    def on_accepted(self, task: str, queue: str) -> None:
+        """Nothing."""
+
+    def on_rejected(self, reason: str) -> None:
+        """Nothing."""
+
+    def on_replayed(self, result: str) -> None:
+        """Nothing."""
