@@ -1,0 +1,123 @@
+"""Makes the topology, or finds out in words how what is there differs from it.
+
+Everything happens on channels of its own, because the server closes a channel on which something did not fit.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq import Channel
+from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource
+
+from ringback_backends.contracts.errors import BrokerMisfit
+from ringback_backends.rabbitmq.errors import explain, own_cancellation_only
+from ringback_backends.rabbitmq.line import STEP_S, Line, close_channel
+from ringback_backends.rabbitmq.topology import ExchangeShape, QueueShape, QueueType
+
+T = TypeVar("T")
+
+
+async def declare(line: Line, *shapes: ExchangeShape | QueueShape) -> list[str]:
+    """See to it that these and what leads to them exist; remarks on what is not as wanted and can be lived with.
+
+    Raises:
+        BrokerMisfit: something is there and cannot be used.
+        OSError, AMQPError and the rest of ``DRIVER_ERRORS``: the server could not be asked.
+    """
+    declarer = _Declarer(line)
+    try:
+        remarks = [await declarer.declare(shape) for shape in shapes]
+    finally:
+        await declarer.close()
+    return [remark for remark in remarks if remark is not None]
+
+
+class _Declarer:
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._channel: Channel | None = None
+
+    async def close(self) -> None:
+        if self._channel is not None:
+            await close_channel(self._channel)
+
+    async def declare(self, shape: ExchangeShape | QueueShape) -> str | None:
+        """Make it or find it; a remark when it differs."""
+        if isinstance(shape, ExchangeShape):
+            return await self._declare_exchange(shape)
+        remarks = [await self._declare_exchange(shape.exchange)] if shape.exchange else []
+        remarks.append(await self._declare_queue(shape))
+        if shape.exchange is not None:
+            await self._bind(shape, shape.exchange)
+        return "; ".join(remark for remark in remarks if remark is not None) or None
+
+    async def _declare_exchange(self, shape: ExchangeShape) -> str | None:
+        # passive first: whoever may not configure the server can use what somebody else has made
+        try:
+            await self._ask(lambda channel: channel.exchange_declare(shape.name, passive=True))
+        except ChannelNotFoundEntity:
+            await self._make_exchange(shape, durable=True)
+            return None
+        try:
+            await self._make_exchange(shape, durable=True)
+        except ChannelAccessRefused:
+            return None
+        except ChannelPreconditionFailed as difference:
+            if await self._fits(lambda: self._make_exchange(shape, durable=False)):
+                return f"{shape.name} is not durable"
+            raise BrokerMisfit(shape.name, explain(difference)) from difference
+        return None
+
+    async def _declare_queue(self, shape: QueueShape) -> str | None:
+        try:
+            await self._ask(lambda channel: channel.queue_declare(shape.name, passive=True))
+        except ChannelNotFoundEntity:
+            await self._make_queue(shape.name, shape.arguments)
+            return None
+        except ChannelLockedResource as error:
+            raise BrokerMisfit(shape.name, explain(error)) from error
+        try:
+            await self._make_queue(shape.name, shape.arguments)
+        except ChannelAccessRefused:
+            return None
+        except ChannelPreconditionFailed as difference:
+            return await self._describe(shape, difference)
+        return None
+
+    async def _describe(self, shape: QueueShape, difference: ChannelPreconditionFailed) -> str | None:
+        """A remark about a queue that was declared by somebody else. All that matters is that it carries messages."""
+        plain = ((QueueType.CLASSIC, {}), *((type_, {"x-queue-type": type_.value}) for type_ in QueueType))
+        for type_, arguments in plain:
+            if await self._fits(partial(self._make_queue, shape.name, arguments)):
+                return None if type_ is shape.type else f"{shape.name} is a {type_.value} queue, not {shape.type.value}"
+        return f"{shape.name} differs: {explain(difference)}"
+
+    async def _make_exchange(self, shape: ExchangeShape, *, durable: bool) -> None:
+        await self._ask(lambda channel: channel.exchange_declare(shape.name, exchange_type="direct", durable=durable))
+
+    async def _make_queue(self, name: str, arguments: Mapping[str, int | str]) -> None:
+        await self._ask(lambda channel: channel.queue_declare(name, durable=True, arguments={**arguments}))
+
+    async def _bind(self, shape: QueueShape, exchange: ExchangeShape) -> None:
+        try:
+            await self._ask(lambda channel: channel.queue_bind(shape.name, exchange.name, shape.routing_key))
+        except ChannelAccessRefused:
+            # as above: somebody else made it, and has surely bound it; if not, publishes come back and say so
+            return
+
+    async def _fits(self, attempt: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            await attempt()
+        except ChannelPreconditionFailed:
+            return False
+        return True
+
+    async def _ask(self, question: Callable[[Channel], Awaitable[T]]) -> T:
+        if self._channel is None or self._channel.is_closed:
+            self._channel = await self._line.channel()
+        with own_cancellation_only():
+            async with asyncio.timeout(STEP_S):
+                return await question(self._channel)

@@ -1,0 +1,120 @@
+"""Publishing: persistent, mandatory, confirmed, many at once, each with one deadline round everything."""
+
+import asyncio
+from collections.abc import Mapping
+
+from aio_pika.exceptions import ChannelClosed, ChannelInvalidStateError, DeliveryError, PublishError
+from aiormq import Channel, spec
+
+from ringback_backends.broker_observer import BrokerObserver
+from ringback_backends.contracts.errors import BrokerMisfit, BrokerUnavailable
+from ringback_backends.rabbitmq.desk import Desk
+from ringback_backends.rabbitmq.errors import DRIVER_ERRORS, explain, own_cancellation_only
+from ringback_backends.rabbitmq.health import Health
+from ringback_backends.rabbitmq.link import Link
+from ringback_backends.rabbitmq.topology import QueueShape
+
+MAX_OUTSTANDING = 256
+PERSISTENT = 2
+
+Headers = Mapping[str, str | int]
+
+
+class _Refused(BrokerUnavailable):
+    """A publish that failed for a reason which is counted apart."""
+
+    def __init__(self, result: str, reason: str) -> None:
+        super().__init__(reason)
+        self.result = result
+
+
+class Publisher:
+    """Publishes over one link."""
+
+    def __init__(self, link: Link, health: Health, observer: BrokerObserver, deadline_s: float) -> None:
+        self._link = link
+        self._health = health
+        self._observer = observer
+        self._deadline_s = deadline_s
+        self._slots = asyncio.Semaphore(MAX_OUTSTANDING)
+        self._desk: Desk | None = None
+
+    async def publish(self, shape: QueueShape, body: bytes, headers: Headers | None = None) -> None:
+        """Returns when the server has it safe.
+
+        Raises:
+            BrokerUnavailable: it may have it all the same.
+        """
+        clock = asyncio.get_running_loop().time
+        began_at = clock()
+        result = "away"
+        try:
+            await self._within_deadline(shape, body, headers)
+            result = "confirmed"
+        except _Refused as refused:
+            result = refused.result
+            raise
+        except TimeoutError as error:
+            result = "timeout"
+            raise BrokerUnavailable(f"no confirm within {self._deadline_s:g} s") from error
+        except BrokerMisfit as misfit:
+            result = "refused"
+            self._health.note(shape.name, str(misfit))
+            raise BrokerUnavailable(str(misfit)) from misfit
+        except DRIVER_ERRORS as error:
+            raise BrokerUnavailable(explain(error)) from error
+        finally:
+            self._observer.on_publish(result, clock() - began_at)
+
+    async def _within_deadline(self, shape: QueueShape, body: bytes, headers: Headers | None) -> None:
+        desk = self._open_desk()
+        async with asyncio.timeout(self._deadline_s):
+            with own_cancellation_only():
+                async with self._slots:
+                    await self._deliver(desk, shape, body, headers)
+
+    def _open_desk(self) -> Desk:
+        """The desk on the present connection; fails at once where waiting would be in vain."""
+        line = self._link.line
+        if line is None:
+            raise _Refused("away", self._health.reason(self._link.role))
+        if line.is_blocked:
+            raise _Refused("blocked", "the server takes no messages now (out of memory or disk)")
+        if self._desk is None or self._desk.line is not line:
+            self._desk = Desk(line, self._health)
+        return self._desk
+
+    async def _deliver(self, desk: Desk, shape: QueueShape, body: bytes, headers: Headers | None) -> None:
+        """Publish; once more when the queue or the exchange has been deleted meanwhile."""
+        declaration = await desk.see_to(shape)
+        try:
+            await _send(await desk.channel(), shape, body, headers)
+        except (PublishError, ChannelClosed, ChannelInvalidStateError):
+            desk.forget(shape, declaration)
+            await desk.see_to(shape)
+            try:
+                await _send(await desk.channel(), shape, body, headers)
+            except PublishError as error:
+                raise _Refused("returned", explain(error)) from error
+
+
+async def _send(channel: Channel, shape: QueueShape, body: bytes, headers: Headers | None) -> None:
+    # The message id is left to aiormq, which draws a fresh one: it finds the publish of a returned message by that id,
+    # so the same id twice in flight would end the wrong one. And no drain: it is waited for under the channel's lock,
+    # one publish at a time; what is under way is bounded by the slots instead.
+    properties = spec.Basic.Properties(
+        content_type="application/json", delivery_mode=PERSISTENT, headers={**headers} if headers else None
+    )
+    try:
+        await channel.basic_publish(
+            body,
+            exchange=shape.exchange.name if shape.exchange else "",
+            routing_key=shape.routing_key,
+            properties=properties,
+            mandatory=True,
+            wait=False,
+        )
+    except PublishError:
+        raise
+    except DeliveryError as error:
+        raise _Refused("refused", explain(error)) from error
