@@ -1,6 +1,7 @@
 """Sends one signed POST and tells what came of it. Knows nothing of schedules, stores or states."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,12 +53,14 @@ class Sender:
         deadlines: Deadlines | None = None,
         *,
         resolver: GuardedResolver | None = None,
+        tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``clock`` gives Unix time, for the signature and ``started_at``."""
+        """``tls`` says whom to trust, the system's store unless given; ``clock`` gives Unix time, for the signature."""
         self._policy = policy
         self._deadlines = deadlines or Deadlines()
         self._resolver = resolver
+        self._tls = tls
         self._clock = clock
         self._fixed_headers = {
             "content-type": "application/json",
@@ -77,6 +80,7 @@ class Sender:
             connect_s=self._deadlines.connect_s,
             keepalive_s=KEEPALIVE_S,
             auto_decompress=False,
+            tls=self._tls,
         )
         return self
 
@@ -122,7 +126,7 @@ class Sender:
         except TimeoutError as error:
             return self._too_late(error, exchange, journey)
         except Exception as error:  # noqa: BLE001 - whatever a hostile answer brings about is that receiver's failure
-            return describe(error, exchange.status)
+            return describe(error, exchange.status, is_tls=url[:5].lower() == "https")
         received = response.headers
         return Answered(response.status, received.get("Retry-After"), received.get("Location"), prefix)
 
@@ -152,14 +156,22 @@ class _Exchange:
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """The first bytes of a body; reads on until its end or the cap, and closes the connection at the cap."""
-    content, kept, read_bytes = response.content, b"", 0
-    while chunk := await content.readany():
-        if len(kept) < KEPT_BYTES:
-            kept += chunk[: KEPT_BYTES - len(kept)]
-        read_bytes += len(chunk)
-        if read_bytes >= READ_BYTES:
-            response.close()
-            break
+    content, connection, kept, read_bytes = response.content, response.connection, b"", 0
+    try:
+        while chunk := await content.readany():
+            if len(kept) < KEPT_BYTES:
+                kept += chunk[: KEPT_BYTES - len(kept)]
+            read_bytes += len(chunk)
+            if read_bytes >= READ_BYTES:
+                response.close()
+                break
+    except aiohttp.ClientPayloadError as error:
+        # It says only that the body is short; what befell the connection tells a reset from an early end.
+        protocol = connection.protocol if connection is not None else None
+        broken = protocol.exception() if protocol is not None else None
+        if isinstance(broken, OSError):
+            raise broken from error
+        raise
     return kept
 
 

@@ -1,6 +1,7 @@
 """An aiohttp session that cannot be led astray: every connection it opens was vetted."""
 
 import socket
+import ssl
 import time
 
 import aiohttp
@@ -22,23 +23,25 @@ def guarded_session(
     *,
     resolver: GuardedResolver | None = None,
     connect_s: float = CONNECT_WITHIN_S,
-    max_connections: int = 0,
     keepalive_s: float = 15.0,
     auto_decompress: bool = True,
+    tls: ssl.SSLContext | None = None,
 ) -> aiohttp.ClientSession:
     """A session whose every connection passed the policy; to be made in a running loop, and closed by its maker.
 
     Give it what ``check_url`` returned, as ``yarl.URL(vetted.url, encoded=True)``, and ``allow_redirects=False``. It
     reads no proxies from the environment and keeps no cookies. ``connect_s`` covers name, TCP and TLS; set a total
-    with ``asyncio.timeout``. A refusal comes out of a request as ``UrlRefused``.
+    with ``asyncio.timeout``, and bound the requests at once. ``tls`` says whom to trust: the system's store by default.
+    A refusal comes out of a request as ``UrlRefused``.
     """
     connector = _GuardedConnector(
         resolver=resolver or GuardedResolver(policy, cache_s=0),
         # What aiohttp keeps are addresses that were vetted, and its cache asks once for all who wait for a name.
         ttl_dns_cache=int(CACHE_S),
         socket_factory=_GuardedSockets(policy),
-        limit=max_connections,
+        limit=0,
         keepalive_timeout=keepalive_s,
+        ssl=tls or True,
     )
     return aiohttp.ClientSession(
         connector=connector,
