@@ -1,0 +1,84 @@
+"""The receiver of every stack's webhooks: verifies each signature, and notes when the first for each job came.
+
+``POST /hook`` takes webhooks; the driver uses ``POST /reset`` (body: the secret to verify with), ``GET /count`` and
+``GET /arrivals``. Times are nanoseconds of the machine's monotonic clock, the same in every process.
+"""
+
+import argparse
+import asyncio
+import time
+
+import orjson
+import uvloop
+from aiohttp import web
+
+import signing
+
+
+class Receiver:
+    """What arrived since the last reset."""
+
+    def __init__(self) -> None:
+        self._key = signing.key_of(signing.SECRET)
+        self._arrivals: dict[str, int] = {}
+        self._duplicates = 0
+        self._bad = 0
+
+    async def hook(self, request: web.Request) -> web.Response:
+        """204 for a verified webhook, 400 for any other."""
+        body = await request.read()
+        try:
+            signing.verify(self._key, request.headers, body)
+        except signing.BadSignature:
+            self._bad += 1
+            return web.Response(status=400)
+        job_id = orjson.loads(body)["data"]["id"]
+        if job_id in self._arrivals:
+            self._duplicates += 1
+        else:
+            self._arrivals[job_id] = time.monotonic_ns()
+        return web.Response(status=204)
+
+    async def reset(self, request: web.Request) -> web.Response:
+        """Forget everything; verify with the secret in the body from now on."""
+        self._key = signing.key_of(await request.text())
+        self._arrivals, self._duplicates, self._bad = {}, 0, 0
+        return web.Response(status=204)
+
+    async def count(self, _: web.Request) -> web.Response:
+        """How many jobs were heard of, webhooks came again, and signatures were wrong."""
+        counts = {"jobs": len(self._arrivals), "duplicates": self._duplicates, "bad": self._bad}
+        return web.Response(body=orjson.dumps(counts), content_type="application/json")
+
+    async def arrivals(self, _: web.Request) -> web.Response:
+        """When the first webhook of each job came, by job id."""
+        return web.Response(body=orjson.dumps(self._arrivals), content_type="application/json")
+
+
+async def serve(port: int) -> None:
+    """Serve on loopback until the process is told to end."""
+    receiver = Receiver()
+    app = web.Application()
+    app.add_routes(
+        [
+            web.post("/hook", receiver.hook),
+            web.post("/reset", receiver.reset),
+            web.get("/count", receiver.count),
+            web.get("/arrivals", receiver.arrivals),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None, handle_signals=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Read the port and serve."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    uvloop.run(serve(parser.parse_args().port))
+
+
+if __name__ == "__main__":
+    main()
