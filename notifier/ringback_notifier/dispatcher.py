@@ -64,6 +64,11 @@ class _Flight:
     is_sent: bool = False
     """From the first byte on nobody can say that the receiver has not got it."""
 
+    @property
+    def ref(self) -> DeliveryRef:
+        """Which attempt of which delivery."""
+        return DeliveryRef(self.claimed.delivery.id, self.claimed.delivery.attempt)
+
 
 class Dispatcher:
     """The consumer behind an intake of deliveries. Its tasks live in the group of whoever runs it."""
@@ -87,7 +92,7 @@ class Dispatcher:
         self._signers = signers
         self._terms = terms
         self._observer = observer
-        self._flights: set[_Flight] = set()
+        self._flights: dict[DeliveryRef, _Flight] = {}
         self._group: asyncio.TaskGroup | None = None
         self._on_room: Callable[[], None] = _nothing
         self._idle = asyncio.Event()
@@ -118,7 +123,7 @@ class Dispatcher:
             self._observer.on_deliveries_claimed(len(claimed), source)
         for one in claimed:
             flight = _Flight(one)
-            self._flights.add(flight)
+            self._flights[flight.ref] = flight
             flight.task = self._group.create_task(self._fly(flight), name=one.delivery.id)
 
     async def drain(self, grace_s: float) -> None:
@@ -128,12 +133,16 @@ class Dispatcher:
         that says so, and it is sent again with the same id and bytes.
         """
         await self._wait_until_idle(grace_s)
-        left = list(self._flights)
+        left = list(self._flights.values())
         for flight in left:
             if flight.task is not None:
                 flight.task.cancel()
         await asyncio.gather(*[flight.task for flight in left if flight.task], return_exceptions=True)
-        await self._release([flight.claimed for flight in left if not flight.is_sent])
+        await self._release([flight.ref for flight in left if not flight.is_sent])
+
+    def holds(self, ref: DeliveryRef) -> bool:
+        """Whether that attempt is under way here."""
+        return ref in self._flights
 
     def hurry(self) -> None:
         """Let a drain wait no longer. Safe to call twice, and before it."""
@@ -150,21 +159,22 @@ class Dispatcher:
         except TimeoutError:
             return
 
-    async def _release(self, unsent: Sequence[ClaimedDelivery]) -> None:
-        refs = [DeliveryRef(one.delivery.id, one.delivery.attempt) for one in unsent]
-        if not refs:
+    async def _release(self, unsent: Sequence[DeliveryRef]) -> None:
+        if not unsent:
             return
         try:
             async with asyncio.timeout(RELEASE_WITHIN_S):
-                await self._store.release_deliveries(self._terms.owner, refs)
+                await self._store.release_deliveries(self._terms.owner, unsent)
         except (StoreUnavailable, TimeoutError) as error:
-            log.warning("deliveries_not_released", deliveries=len(refs), reason=str(error) or "too slow")
+            log.warning("deliveries_not_released", deliveries=len(unsent), reason=str(error) or "too slow")
+        else:
+            self._announcer.announce(DELIVERIES, [ref.delivery_id for ref in unsent])
 
     async def _fly(self, flight: _Flight) -> None:
         try:
             await self._deliver(flight)
         finally:
-            self._flights.discard(flight)
+            del self._flights[flight.ref]
             if not self._flights:
                 self._idle.set()
             self._on_room()
@@ -197,7 +207,7 @@ class Dispatcher:
             "delivery_attempt" if is_recorded else "delivery_attempt_fenced",
             delivery_id=delivery.id,
             event_id=delivery.event_id,
-            event=delivery.event_type,
+            event_type=delivery.event_type,
             job_id=delivery.job_id,
             tenant_id=delivery.tenant_id,
             destination=delivery.destination,

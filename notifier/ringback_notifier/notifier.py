@@ -13,6 +13,7 @@ from ringback_notifier.dispatcher import Attempts, Dispatcher, Recorder, Terms
 from ringback_notifier.schedule import DEFAULT_SCHEDULE_S
 from ringback_notifier.sender import Deadlines, Sender
 from ringback_notifier.signers import Signers
+from ringback_notifier.strays import Strays
 from ringback_schemas.deliveries import ClaimedDelivery
 from ringback_schemas.ids import InstanceId
 
@@ -27,6 +28,7 @@ class NotifierPlan:
     pace: Pace = field(default_factory=Pace)
     grace_s: float = 25.0
     """How long a stop waits for what is in flight."""
+    strays_every_s: float = 5.0
 
 
 class Notifier:
@@ -58,6 +60,7 @@ class Notifier:
             Terms(owner, plan.schedule_s, plan.concurrency),
             observer=observer,
         )
+        self._strays = Strays(store, announcer, owner, self._dispatcher.holds, every_s=plan.strays_every_s)
         self._broker = broker
         self._intake: Intake[ClaimedDelivery] | None = None
         self._is_stopping = False
@@ -76,8 +79,10 @@ class Notifier:
                 intake.stop()
             async with asyncio.TaskGroup() as flights:
                 self._dispatcher.begin(flights, intake.freed)
+                searching = flights.create_task(self._strays.run(), name="strays")
                 await intake.run()
                 await self._dispatcher.drain(self._plan.grace_s)
+                searching.cancel()
 
     def stop(self) -> None:
         """Take nothing new, finish what is in flight. Safe to call twice, and before ``run``."""
@@ -85,8 +90,9 @@ class Notifier:
         if self._intake is not None:
             self._intake.stop()
 
-    def hurry(self) -> None:
-        """Do not wait for what is in flight. Safe to call twice."""
+    def stop_now(self) -> None:
+        """Stop, and do not wait for what is in flight. Safe to call twice, and before ``run``."""
+        self.stop()
         self._dispatcher.hurry()
 
     @property
