@@ -68,7 +68,7 @@ class Subscription(Protocol):
         """Take again. Safe to call twice."""
 
     async def close(self) -> None:
-        """Pause for ever. Safe to call twice."""
+        """Pause for ever; what was received and not settled goes back too. Safe to call twice."""
 
 
 class Broker(Protocol):

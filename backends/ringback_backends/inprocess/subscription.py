@@ -3,8 +3,7 @@
 import asyncio
 
 from ringback_backends.contracts.broker import Received
-from ringback_backends.inprocess.lane import Lane
-from ringback_schemas.envelopes import Envelope
+from ringback_backends.inprocess.lane import Lane, Ticket
 
 PREFETCH = 50
 """Unsettled envelopes that one subscription holds of one queue, as with RabbitMQ."""
@@ -13,8 +12,9 @@ PREFETCH = 50
 class InProcessReceived:
     """An envelope in hand."""
 
-    def __init__(self, envelope: Envelope, lane: Lane, owner: "InProcessSubscription") -> None:
-        self.envelope = envelope
+    def __init__(self, ticket: Ticket, lane: Lane, owner: "InProcessSubscription") -> None:
+        self.envelope = ticket.envelope
+        self.ticket = ticket
         self.lane = lane
         self._owner = owner
 
@@ -26,7 +26,7 @@ class InProcessReceived:
     def give_back(self) -> None:
         """Let another consumer have it, before all others. Safe to call twice."""
         if self._owner.settle(self):
-            self.lane.put_back([self.envelope])
+            self.lane.put_back([self.ticket])
 
 
 class InProcessSubscription:
@@ -35,8 +35,7 @@ class InProcessSubscription:
     def __init__(self, lanes: list[Lane]) -> None:
         self._lanes = lanes
         self._buffer: list[InProcessReceived] = []
-        # both in order of arrival, so that what goes back keeps its order
-        self._unsettled: dict[Lane, dict[InProcessReceived, None]] = {lane: {} for lane in lanes}
+        self._unsettled: dict[Lane, set[InProcessReceived]] = {lane: set() for lane in lanes}
         self._arrived = asyncio.Event()
         self._is_paused = False
         self._is_closed = False
@@ -47,10 +46,10 @@ class InProcessSubscription:
         """Whether it takes one more."""
         return not self._is_paused and len(self._unsettled[lane]) < PREFETCH
 
-    def offer(self, lane: Lane, envelope: Envelope) -> None:
+    def offer(self, lane: Lane, ticket: Ticket) -> None:
         """Take one; whoever waits in ``receive`` gets it."""
-        received = InProcessReceived(envelope, lane, self)
-        self._unsettled[lane][received] = None
+        received = InProcessReceived(ticket, lane, self)
+        self._unsettled[lane].add(received)
         self._buffer.append(received)
         self._arrived.set()
 
@@ -59,7 +58,7 @@ class InProcessSubscription:
         unsettled = self._unsettled[received.lane]
         if received not in unsettled:
             return False
-        del unsettled[received]
+        unsettled.remove(received)
         return True
 
     async def receive(self) -> list[Received]:
@@ -96,9 +95,9 @@ class InProcessSubscription:
         self._return([received for unsettled in self._unsettled.values() for received in unsettled])
 
     def _return(self, received: list[InProcessReceived]) -> None:
-        returned: dict[Lane, list[Envelope]] = {}
+        returned: dict[Lane, list[Ticket]] = {}
         for one in received:
             if self.settle(one):
-                returned.setdefault(one.lane, []).append(one.envelope)
-        for lane, envelopes in returned.items():
-            lane.put_back(envelopes)
+                returned.setdefault(one.lane, []).append(one.ticket)
+        for lane, tickets in returned.items():
+            lane.put_back(tickets)

@@ -4,7 +4,8 @@ Everything happens on channels of its own, because the server closes a channel o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -89,8 +90,7 @@ class _Declarer:
 
     async def _describe(self, shape: QueueShape, difference: ChannelPreconditionFailed) -> str | None:
         """A remark about a queue that was declared by somebody else. All that matters is that it carries messages."""
-        plain = ((QueueType.CLASSIC, {}), *((type_, {"x-queue-type": type_.value}) for type_ in QueueType))
-        for type_, arguments in plain:
+        for type_, arguments in _likely(shape):
             if await self._fits(partial(self._make_queue, shape.name, arguments)):
                 return None if type_ is shape.type else f"{shape.name} is a {type_.value} queue, not {shape.type.value}"
         return f"{shape.name} differs: {explain(difference)}"
@@ -121,3 +121,11 @@ class _Declarer:
         with own_cancellation_only():
             async with asyncio.timeout(STEP_S):
                 return await question(self._channel)
+
+
+def _likely(shape: QueueShape) -> Iterator[tuple[QueueType, Mapping[str, int | str]]]:
+    """How else a queue may have been declared, by this program with another setting or by hand."""
+    for type_ in QueueType:
+        yield type_, replace(shape, type=type_).arguments
+        yield type_, {"x-queue-type": type_.value}
+    yield QueueType.CLASSIC, {}

@@ -1,0 +1,1 @@
+"""One suite per contract, run over every back end: a back end is done when it passes."""
