@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ class RabbitServer:
         self._folder = Path(tempfile.mkdtemp(prefix="ringback-rabbitmq-"))
         self.port, self.management_port, self._epmd_port = free_port(), free_port(), free_port()
         self._write_configuration()
+        self._program = server
         environment = self._environment()
         mapper = [str(epmd), "-port", str(self._epmd_port), "-address", "127.0.0.1"]
         self._mapper = ServerProcess(mapper, environment, self._folder / "epmd.log")
@@ -79,6 +81,15 @@ class RabbitServer:
         self.stop()
         shutil.rmtree(self._folder / "mnesia", ignore_errors=True)
         self.start()
+
+    def control(self, *arguments: str) -> None:
+        """Tell the running server something with ``rabbitmqctl``, as ``control("set_vm_memory_high_watermark", "0.4")``.
+
+        Raises:
+            CalledProcessError: it says no.
+        """
+        command = [str(self._program.with_name("rabbitmqctl")), *arguments]
+        subprocess.run(command, env=self._environment(), check=True, capture_output=True, timeout=60)
 
     def close(self) -> None:
         """Kill everything and delete the folders. Safe to call twice."""
