@@ -1,7 +1,7 @@
 """Whether a process can do its work, and on what that rests: one account for all kinds of processes."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ringback_backends.contracts.broker import Broker
@@ -19,20 +19,19 @@ class Readiness:
     polling; so a broker that is away never makes a process unready, or its restart would add to the outage.
     """
 
-    def __init__(self, store: Store, broker: Broker, *, own: Callable[[], Sequence[CheckBody]] = lambda: ()) -> None:
-        """``own`` gives the checks that only this kind of process has."""
+    def __init__(self, store: Store, broker: Broker, *, is_draining: Callable[[], bool] = lambda: False) -> None:
+        """``is_draining`` tells that a stop was requested; who has no such thing calls ``drain``."""
         self._store = store
         self._broker = broker
-        self._own = own
-        self._is_draining = False
+        self._is_draining = is_draining
 
     def drain(self) -> None:
         """Be unready from now on, so that nobody sends anything here. Safe to call twice."""
-        self._is_draining = True
+        self._is_draining = lambda: True
 
     async def check(self) -> ReadinessBody:
         """How things are now; takes a second at most."""
-        checks = [*await self._check_store(), self._check_broker(), self._check_draining(), *self._own()]
+        checks = [*await self._check_store(), self._check_broker(), self._check_draining()]
         return ReadinessBody(ready=all(check.status is not CheckStatus.FAILED for check in checks), checks=checks)
 
     async def _check_store(self) -> list[CheckBody]:
@@ -64,7 +63,7 @@ class Readiness:
         return CheckBody(name="broker", status=CheckStatus.DEGRADED, detail=detail)
 
     def _check_draining(self) -> CheckBody:
-        if self._is_draining:
+        if self._is_draining():
             detail = "the process is stopping; what it has in hand is finished or given back"
             return CheckBody(name="draining", status=CheckStatus.FAILED, detail=detail)
         return CheckBody(name="draining", status=CheckStatus.OK, detail="no")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from ringback.telemetry.batches import BatchMetrics
 from ringback.telemetry.buckets import ROAD_S
 from ringback.telemetry.claims import ClaimCounter
 from ringback.telemetry.labels import FEW, MOST_QUEUES, MOST_TASKS, Labelled
@@ -20,8 +21,9 @@ FENCED = "fenced"
 class WorkerMetrics:
     """Jobs from the claim to their end."""
 
-    def __init__(self, registry: CollectorRegistry, claims: ClaimCounter) -> None:
+    def __init__(self, registry: CollectorRegistry, claims: ClaimCounter, batches: BatchMetrics) -> None:
         self._claims = claims
+        self._batches = batches
         self._wait = Labelled(
             Histogram("ringback_job_wait_seconds", "run_at → claimed.", ("queue",), buckets=ROAD_S, registry=registry),
             (MOST_QUEUES,),
@@ -86,6 +88,10 @@ class WorkerMetrics:
     def on_loop_blocked(self, seconds: float) -> None:
         """The event loop did not turn for so long."""
         self._blocked.inc(seconds)
+
+    def on_outcomes_recorded(self, rows: int, seconds: float) -> None:
+        """So many outcomes were committed together; that took so long."""
+        self._batches.on_batch("finish", rows, seconds)
 
 
 class RescueMetrics:

@@ -37,7 +37,7 @@ class Metrics:
         self.batches = BatchMetrics(self.registry)
         self.store = StoreMetrics(self.registry)
         self.api = ApiMetrics(self.registry)
-        self.worker = WorkerMetrics(self.registry, claims)
+        self.worker = WorkerMetrics(self.registry, claims, self.batches)
         self.rescues = RescueMetrics(self.registry)
         self.notifier = NotifierMetrics(self.registry, claims, self.batches)
         self.broker = BrokerMetrics(self.registry)

@@ -27,6 +27,9 @@ class Observer(Protocol):
     def on_loop_blocked(self, seconds: float) -> None:
         """The event loop did not turn for so long."""
 
+    def on_outcomes_recorded(self, rows: int, seconds: float) -> None:
+        """So many outcomes were committed together; that took so long."""
+
 
 class Silent:
     """Counts nothing."""
@@ -41,6 +44,9 @@ class Silent:
         """Nothing."""
 
     def on_loop_blocked(self, seconds: float) -> None:
+        """Nothing."""
+
+    def on_outcomes_recorded(self, rows: int, seconds: float) -> None:
         """Nothing."""
 
 

@@ -84,7 +84,9 @@ class Worker:
         subscription = broker.subscribe(tuple(Queue.work(queue) for queue in plan.queues))
         self._intake = Intake[ClaimedJob](self, broker, subscription, plan.pace)
         self._slots = Slots(plan.concurrency, self._intake.freed)
-        self._batcher: Batcher[JobOutcome, bool] = Batcher(store.finish_jobs, name="finish")
+        self._batcher: Batcher[JobOutcome, bool] = Batcher(
+            store.finish_jobs, name="finish", observe=self._observer.on_outcomes_recorded
+        )
         self._finisher = Finisher(self._batcher, announcer)
         self._courier = Courier(store, announcer, owner, self._slots, every_s=plan.courier_s)
         self._processes = Processes(plan.task_specs, min(plan.processes, plan.concurrency), self._courier.note)
