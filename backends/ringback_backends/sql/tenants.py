@@ -22,10 +22,10 @@ SECRET_BYTES = 32
 class SecretBox(Protocol):
     """Encrypts what must not be read in the database."""
 
-    def seal(self, plain: bytes) -> bytes:
+    def seal(self, plain: bytes, /) -> bytes:
         """Encrypted with the newest key."""
 
-    def open(self, sealed: bytes) -> bytes:
+    def open(self, sealed: bytes, /) -> bytes:
         """What was sealed, with any key that is still known."""
 
 

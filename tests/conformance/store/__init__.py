@@ -1,0 +1,1 @@
+"""What ``contracts.store`` promises, over PostgreSQL and SQLite: a store is done when it passes."""
