@@ -1,7 +1,7 @@
 """Secrets at rest: sealed with the newest key, opened with any. Fernet, by the ``cryptography`` package."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -53,17 +53,17 @@ def new_key() -> str:
     return Fernet.generate_key().decode()
 
 
-def load_or_create_key_file(path: Path) -> list[str]:
+def load_or_create_key_file(path: Path, make: Callable[[], str] = new_key) -> list[str]:
     """The keys in a file, one a line, newest first; made with one fresh key and mode 0600 when it is not there.
 
     Processes that start together agree on one key: the file appears whole, and only for the first of them.
 
     Raises:
-        SecretBoxError: the file cannot be read, made, or holds no key.
+        SecretBoxError: the file cannot be read or made, or holds no key.
     """
     try:
         if not path.exists():
-            _create(path, new_key())
+            _create(path, make())
         keys = path.read_text().split()
     except (OSError, UnicodeError) as error:
         raise SecretBoxError(f"the key file {path} cannot be used: {error}") from error
