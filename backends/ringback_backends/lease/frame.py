@@ -4,9 +4,12 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from ringback_backends.announcer import Announcements, Announcer
 from ringback_backends.contracts.broker import Broker
@@ -18,6 +21,10 @@ from ringback_backends.lease.rescuer import RescuePlan, Rescuer, Rescues
 from ringback_backends.lease.sweeper import Sweeper
 from ringback_schemas.ids import InstanceId, new_instance_id
 from ringback_schemas.instances import NewInstance, Role
+
+LONGEST_PAUSE_S = 2.0
+
+log = structlog.get_logger(__name__)
 
 
 class Loop(Protocol):
@@ -122,9 +129,8 @@ async def framed(
     )
     async with AsyncExitStack() as stack:
         heartbeat = Heartbeat(instance, open_store, interval_s=plan.heartbeat_s)
+        await shutdown.unless_stopped(_schema_is_ours(store))
         await shutdown.unless_stopped(stack.enter_async_context(heartbeat))
-        with suppress(StoreUnavailable):
-            await store.ping()
         announcer = await stack.enter_async_context(Announcer(broker, observer=announcements))
         yield Frame(
             owner,
@@ -133,6 +139,23 @@ async def framed(
             Rescuer(store, announcer, plan.public_url, plan.rescue, observer=rescues),
             Sweeper(store, announcer, plan.public_url, every_s=plan.rescue.every_s),
         )
+
+
+async def _schema_is_ours(store: Store) -> None:
+    """Wait for the store, however long it takes, and ask what schema it has: nothing else would tell so clearly."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(StoreUnavailable),
+        wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_S),
+        before_sleep=_report_wait,
+        reraise=True,
+    ):
+        with attempt:
+            await store.ping()
+
+
+def _report_wait(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("waiting_for_store", attempt=state.attempt_number, reason=str(error))
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

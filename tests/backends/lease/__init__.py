@@ -1,0 +1,1 @@
+"""Tests of how processes hold work and lose it."""

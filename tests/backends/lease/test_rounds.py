@@ -1,0 +1,155 @@
+"""Rescuer and sweeper: what the dead held runs elsewhere, what waited too long ends."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import orjson
+
+from ringback_backends.contracts.broker import DELIVERIES, Queue
+from ringback_backends.contracts.errors import StoreUnavailable
+from ringback_backends.contracts.store import Store
+from ringback_backends.lease.rescuer import RescuePlan, Rescuer
+from ringback_backends.lease.sweeper import Sweeper
+from ringback_schemas.ids import DEFAULT_TENANT, InstanceId, new_instance_id
+from ringback_schemas.instances import Rescue
+from tests.backends.lease.conftest import Place
+from tests.waiting import eventually
+
+URL = "https://ringback.test"
+DEAD_AT_ONCE = RescuePlan(lease_s=0.0, every_s=0.01, poison_after=2)
+
+
+def a_rescuer(place: Place, plan: RescuePlan = DEAD_AT_ONCE) -> Rescuer:
+    """A rescuer in that place."""
+    return Rescuer(place.store, place.announcer, URL, plan)
+
+
+async def claim(place: Place, owner: InstanceId) -> int:
+    """How many jobs somebody could claim."""
+    return len(await place.store.claim_due_jobs(owner, ["default"], ["some.task"], 100))
+
+
+async def test_job_of_a_silent_instance_is_queued_again_and_announced(place: Place) -> None:
+    """What belongs to a process that fell silent is given back uncharged, with a loss, and announced."""
+    work = place.broker.subscribe((Queue.work("default"),))
+    job_id = await place.submit()
+    await claim(place, await place.live())
+
+    await a_rescuer(place).round()
+
+    job = await place.job(job_id)
+    assert (job.state, job.owner, job.losses, job.charged_attempts) == ("queued", None, 1, 0)
+    assert [received.envelope.ids for received in await work.receive()] == [(job_id,)]
+    assert await place.registered() == []
+
+
+async def test_job_of_a_living_instance_is_left_alone(place: Place) -> None:
+    """A process that beats keeps what it has."""
+    job_id = await place.submit()
+    owner = await place.live()
+    await claim(place, owner)
+
+    await a_rescuer(place, RescuePlan(lease_s=60)).round()
+
+    assert ((await place.job(job_id)).owner, await place.registered()) == (owner, [owner])
+
+
+async def test_job_of_an_instance_that_left_is_given_back_at_once(place: Place) -> None:
+    """Nobody waits for a lease of somebody who is not registered."""
+    job_id = await place.submit()
+    await claim(place, new_instance_id())
+
+    await a_rescuer(place, RescuePlan(lease_s=60)).round()
+
+    assert (await place.job(job_id)).state == "queued"
+
+
+async def test_job_that_kills_its_workers_fails_as_poison(place: Place) -> None:
+    """With poison_after losses a job fails, its event is written, and its delivery is announced."""
+    deliveries = place.broker.subscribe((DELIVERIES,))
+    job_id = await place.submit(callback_url="https://example.com/hook", max_attempts=10)
+    for _ in range(DEAD_AT_ONCE.poison_after):
+        assert await claim(place, await place.live()) == 1
+        await a_rescuer(place).round()
+
+    detail = await place.store.get_job(DEFAULT_TENANT, job_id)
+    assert detail is not None
+    assert (detail.job.state, orjson.loads(detail.error or b"")["code"]) == ("failed", "poison")
+    stored = await place.store.deliveries_of_job(DEFAULT_TENANT, job_id)
+    assert [list(received.envelope.ids) for received in await deliveries.receive()] == [[stored[0].delivery.id]]
+
+
+async def test_rescues_at_the_same_time_record_once(place: Place) -> None:
+    """Several rescuers at once take each job once and end each poisonous job once."""
+    for _ in range(20):
+        await place.submit()
+    await claim(place, await place.live())
+
+    await asyncio.gather(*[a_rescuer(place).round() for _ in range(4)])
+
+    jobs = await place.store.claim_due_jobs(await place.live(), ["default"], ["some.task"], 100)
+    assert [claimed.job.losses for claimed in jobs] == [1] * 20
+
+
+class Shaky:
+    """A store that comes back after an outage, with everybody's heartbeats overdue."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*_: Any) -> Any:
+            self.calls.append(name)
+            if self.failures:
+                self.failures -= 1
+                raise StoreUnavailable(name, "away")
+            return Rescue()
+
+        return call
+
+
+async def test_nobody_is_rescued_right_after_an_outage(place: Place) -> None:
+    """When the store comes back everybody looks dead until they have beaten: the rescuer waits half a lease."""
+    store = Shaky(failures=2)
+    rescuer = Rescuer(cast("Store", store), place.announcer, URL, RescuePlan(lease_s=0.4, every_s=0.02))
+    running = asyncio.create_task(rescuer.run())
+
+    await eventually(lambda: store.calls.count("rescue") >= 3)
+    rescuer.stop()
+    await running
+
+    assert store.calls[:3] == ["rescue", "ping", "ping"]
+
+
+async def test_expired_job_ends_with_its_event(place: Place) -> None:
+    """A job that still waits when its expires_at passes ends as expired, and its delivery is announced."""
+    deliveries = place.broker.subscribe((DELIVERIES,))
+    soon = datetime.now(UTC) + timedelta(milliseconds=50)
+    job_id = await place.submit(expires_at=soon, callback_url="https://example.com/hook")
+    later = await place.submit(expires_at=soon + timedelta(hours=1))
+    sweeper = Sweeper(place.store, place.announcer, URL, every_s=0.02)
+    running = asyncio.create_task(sweeper.run())
+
+    received = await deliveries.receive()
+    sweeper.stop()
+    await running
+
+    assert ((await place.job(job_id)).state, (await place.job(later)).state) == ("expired", "queued")
+    assert len(received[0].envelope.ids) == 1
+
+
+async def test_sweeper_ends_more_than_one_round_holds(place: Place) -> None:
+    """A full round is followed by the next one at once."""
+    soon = datetime.now(UTC) + timedelta(milliseconds=1)
+    for _ in range(5):
+        await place.submit(expires_at=soon)
+    sweeper = Sweeper(place.store, place.announcer, URL, every_s=3_600, limit=2)
+
+    async def next_round() -> bool:
+        return await sweeper.round() is False
+
+    await eventually(next_round)
+
+    assert await place.store.expired_jobs(10) == []
