@@ -1,7 +1,8 @@
 """Standard Webhooks (https://www.standardwebhooks.com): secrets, signing at the sender, verifying at the receiver."""
 
+from ringback.webhooks.ed25519 import new_signing_key, public_key_of
 from ringback.webhooks.secrets import InvalidSecret, decode_secret, new_secret
-from ringback.webhooks.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, Signer, sign
+from ringback.webhooks.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, Signer, canonical_secret, sign
 from ringback.webhooks.verifying import Reason, VerifiedWebhook, WebhookVerificationError, verify_webhook
 
 __all__ = [
@@ -13,8 +14,11 @@ __all__ = [
     "Signer",
     "VerifiedWebhook",
     "WebhookVerificationError",
+    "canonical_secret",
     "decode_secret",
     "new_secret",
+    "new_signing_key",
+    "public_key_of",
     "sign",
     "verify_webhook",
 ]
