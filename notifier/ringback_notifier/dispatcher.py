@@ -97,6 +97,8 @@ class Dispatcher:
         self._on_room: Callable[[], None] = _nothing
         self._idle = asyncio.Event()
         self._is_hurried = False
+        self.cut = 0
+        """Deliveries that a drain did not let finish."""
 
     def begin(self, group: asyncio.TaskGroup, on_room: Callable[[], None]) -> None:
         """Deliver in that group from now on; ``on_room`` is called whenever a delivery ends."""
@@ -134,6 +136,7 @@ class Dispatcher:
         """
         await self._wait_until_idle(grace_s)
         left = list(self._flights.values())
+        self.cut = len(left)
         for flight in left:
             if flight.task is not None:
                 flight.task.cancel()

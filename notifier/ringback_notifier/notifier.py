@@ -99,3 +99,8 @@ class Notifier:
     def in_flight(self) -> int:
         """Deliveries under way."""
         return self._plan.concurrency - self._dispatcher.room()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether, after it ran, everything it took was finished."""
+        return self._dispatcher.cut == 0

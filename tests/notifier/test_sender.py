@@ -241,14 +241,18 @@ async def test_good_certificate_is_accepted(tmp_path: Path) -> None:
         assert receiver.requests[0].verify(SECRET).body == BODY
 
 
-async def test_https_to_a_plain_receiver_is_a_tls_error(sender: Sender, receiver: Receiver) -> None:
+async def test_https_to_a_plain_receiver_is_a_tls_error(sender: Sender) -> None:
     """A receiver that speaks no TLS (BB-38)."""
-    receiver.always(Raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
 
-    reply = await reply_of(sender, receiver.url().replace("http:", "https:"))
+    def answer_in_clear(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
 
-    assert isinstance(reply, Failed)
-    assert reply.verdict in {Verdict.TLS_ERROR, Verdict.RESET, Verdict.TIMEOUT}
+    async with await asyncio.start_server(answer_in_clear, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        reply = await reply_of(sender, f"https://127.0.0.1:{port}/")
+
+    assert reply == Failed(Verdict.TLS_ERROR, "TLS: wrong version number")
 
 
 @pytest.mark.parametrize(
