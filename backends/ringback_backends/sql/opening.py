@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ringback_backends.contracts.store import Store
-from ringback_backends.sql.database import Database
+from ringback_backends.sql.database import DEADLINE_S, Database
 from ringback_backends.sql.postgres.engine import PostgresDatabase
 from ringback_backends.sql.postgres.store import PostgresStore
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
@@ -33,7 +33,9 @@ def _database(database_url: str, size: int, deadline_s: float) -> Database:
 
 
 @asynccontextmanager
-async def open_store(database_url: str, *, secret_box: SecretBox, pool_size: int = 10) -> AsyncIterator[Store]:
+async def open_store(
+    database_url: str, *, secret_box: SecretBox, pool_size: int = 10, deadline_s: float = DEADLINE_S
+) -> AsyncIterator[Store]:
     """The store at that address, closed at the end; connects when first used, so the database may be away.
 
     A SQLite file is made, with its directory and for this user alone, when it is not there.
@@ -42,18 +44,21 @@ async def open_store(database_url: str, *, secret_box: SecretBox, pool_size: int
         database_url: as users write it.
         secret_box: encrypts signing secrets.
         pool_size: connections to PostgreSQL at most, at least 2; SQLite has one that writes and a few that read.
+        deadline_s: longest that any call takes; parting with a connection that hangs may add two seconds.
 
     Raises:
         InvalidDatabaseUrl: the address names no database.
     """
-    store = await _store(database_url, secret_box, pool_size)
+    store = await _store(database_url, secret_box, pool_size, deadline_s)
     try:
         yield store
     finally:
         await store.close()
 
 
-async def _store(database_url: str, secret_box: SecretBox, pool_size: int) -> Store:
+async def _store(database_url: str, secret_box: SecretBox, pool_size: int, deadline_s: float) -> Store:
     if is_sqlite(database_url):
-        return SqliteStore(SqliteDatabase(sqlite_path(database_url), readers=READERS), secret_box)
-    return await PostgresStore.open(postgres_dsn(database_url), pool_size, secret_box)
+        return SqliteStore(
+            SqliteDatabase(sqlite_path(database_url), readers=READERS, deadline_s=deadline_s), secret_box
+        )
+    return await PostgresStore.open(postgres_dsn(database_url), pool_size, secret_box, deadline_s)

@@ -1,7 +1,8 @@
 """The connections for queries in SQLAlchemy Core."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import asyncpg
@@ -10,7 +11,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import create_async_engine
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random
 
-from ringback_backends.sql.database import DEADLINE_S
+from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.sql.errors import driver_error, translated
 from ringback_backends.sql.postgres.connecting import Connector
 
@@ -26,28 +27,29 @@ def _was_rolled_back(error: BaseException) -> bool:
 class PostgresDatabase:
     """A ``Database`` over PostgreSQL."""
 
-    def __init__(self, dsn: str, size: int, *, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, dsn: str, size: int, *, deadline_s: float) -> None:
         """Opens nothing until the first query."""
         self._deadline_s = deadline_s
+        self._is_closed = False
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=Connector(dsn),
             pool_size=size,
             max_overflow=0,
-            pool_timeout=DEADLINE_S,
+            pool_timeout=deadline_s,
         )
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def read(self, operation: str, query: Callable[[Connection], T]) -> T:
         """See ``Database.read``."""
-        with translated(operation):
+        with self._guarded(operation):
             async with asyncio.timeout(self._deadline_s), self._reader.connect() as connection:
                 return await connection.run_sync(query)
 
     async def write(self, operation: str, query: Callable[[Connection], T], *, is_relaxed: bool = False) -> T:
         """See ``Database.write``."""
-        with translated(operation):
+        with self._guarded(operation):
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception(_was_rolled_back),
                 stop=stop_after_attempt(3),
@@ -64,8 +66,17 @@ class PostgresDatabase:
                 await connection.execute(RELAXED)
             return await connection.run_sync(query)
 
+    @contextmanager
+    def _guarded(self, operation: str) -> Iterator[None]:
+        if self._is_closed:
+            # the engine would open connections again
+            raise StoreUnavailable(operation, "it is closed")
+        with translated(operation):
+            yield
+
     async def close(self) -> None:
         """Close all connections. Safe to call twice."""
+        self._is_closed = True
         with translated("close"):
             await self._engine.dispose()
 

@@ -6,7 +6,6 @@ from typing import Any
 import asyncpg
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random
 
-from ringback_backends.sql.database import DEADLINE_S
 from ringback_backends.sql.errors import translated
 from ringback_backends.sql.postgres.connecting import PLANS, Connector
 
@@ -20,10 +19,11 @@ class Pool:
     A connection that was cut, or whose answer did not come in time, is dropped; the next call opens another.
     """
 
-    def __init__(self, dsn: str, size: int) -> None:
+    def __init__(self, dsn: str, size: int, deadline_s: float) -> None:
         """``open`` it before use."""
         self._dsn = dsn
         self._size = size
+        self._deadline_s = deadline_s
         self._pool: asyncpg.Pool | None = None
 
     @retry(
@@ -38,7 +38,7 @@ class Pool:
         pool = self._pool
         if pool is None:
             raise asyncpg.InterfaceError("the store is not open")
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(self._deadline_s):
             connection = await pool.acquire()
             try:
                 rows: Rows = await connection.fetch(statement, *arguments)
@@ -78,7 +78,7 @@ class Pool:
             return
         pool, self._pool = self._pool, None
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(self._deadline_s):
                 await pool.close()
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             pool.terminate()

@@ -37,12 +37,12 @@ class PostgresStore(
         self._secret_box = secret_box
 
     @classmethod
-    async def open(cls, dsn: str, size: int, secret_box: SecretBox) -> Self:
+    async def open(cls, dsn: str, size: int, secret_box: SecretBox, deadline_s: float) -> Self:
         """A store with at most ``size`` connections (at least 2), opened when first needed."""
         rest = max(1, size // 2)
-        pool = Pool(dsn, max(1, size - rest))
+        pool = Pool(dsn, max(1, size - rest), deadline_s)
         await pool.open()
-        return cls(pool, PostgresDatabase(dsn, rest), secret_box)
+        return cls(pool, PostgresDatabase(dsn, rest, deadline_s=deadline_s), secret_box)
 
     async def close(self) -> None:
         """See ``Store.close``."""

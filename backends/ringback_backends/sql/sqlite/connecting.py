@@ -5,11 +5,12 @@ import sqlite3
 import time
 from pathlib import Path
 
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
+
 BUSY_S = 4.0
 """How long a statement waits for another process's lock; below the deadline of a call."""
 
 PRAGMAS = (
-    "PRAGMA journal_mode = WAL",  # readers and the writer do not wait for each other
     "PRAGMA synchronous = FULL",  # a commit is on the disk when it returns
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
@@ -27,6 +28,20 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+@retry(
+    retry=retry_if_exception_type(sqlite3.OperationalError),
+    stop=stop_after_delay(BUSY_S),
+    wait=wait_random(0, 0.05),
+    reraise=True,
+)
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Readers and the writer do not wait for each other. Of processes that make the file together only one may switch.
+
+    The others are told "locked" at once, for here SQLite does not wait.
+    """
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
 def connect(path: Path, *, is_writer: bool) -> sqlite3.Connection:
     """A connection in autocommit mode: whoever uses it says BEGIN.
 
@@ -39,6 +54,7 @@ def connect(path: Path, *, is_writer: bool) -> sqlite3.Connection:
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     connection.create_function("ringback_now", 0, now_us)
+    _write_ahead(connection)
     for pragma in PRAGMAS:
         connection.execute(pragma)
     if not is_writer:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from ringback_backends.sql.database import DEADLINE_S
+from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.sql.errors import translated
 from ringback_backends.sql.sqlite.connecting import connect
 
@@ -25,10 +25,11 @@ class SqliteDatabase:
     without polling for the lock. Readers see the last commit and wait for nobody.
     """
 
-    def __init__(self, path: Path, *, readers: int, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, path: Path, *, readers: int, deadline_s: float) -> None:
         """Opens nothing until the first query."""
         self._path = path
         self._deadline_s = deadline_s
+        self._is_closed = False
         self._bare: sqlite3.Connection | None = None
         self._writer = _engine(self._opened, StaticPool, "BEGIN IMMEDIATE")
         self._reader = _engine(partial(connect, path, is_writer=False), QueuePool, "BEGIN", size=readers)
@@ -53,6 +54,7 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """See ``Database.close``. Waits for what is under way."""
+        self._is_closed = True
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -64,6 +66,8 @@ class SqliteDatabase:
             self._bare.close()
 
     async def _run(self, operation: str, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        if self._is_closed:
+            raise StoreUnavailable(operation, "it is closed")
         with translated(operation):
             async with asyncio.timeout(self._deadline_s):
                 return await asyncio.get_running_loop().run_in_executor(threads, work)
