@@ -91,6 +91,12 @@ class Problems(Enum):
         "There is no such representation",
         "The `Accept` header excludes everything that this path can give; the API gives `application/json`.",
     )
+    REQUEST_TIMEOUT = ProblemType(
+        "request-timeout",
+        HTTPStatus.REQUEST_TIMEOUT,
+        "The body did not come in time",
+        "The request was begun and not finished. Nothing was stored; send it again.",
+    )
     RESULT_OF_FAILED_JOB = ProblemType(
         "result-of-failed-job",
         HTTPStatus.CONFLICT,

@@ -13,11 +13,11 @@ from ringback_backends.announcer import Announcer
 from ringback_backends.batcher import Batcher, Observer
 from ringback_backends.contracts.broker import Broker
 from ringback_backends.contracts.store import Store
+from ringback_backends.readiness import Readiness
 from ringback_service.api.auth import Authenticator
 from ringback_service.api.callbacks import WITHIN_S, CallbackGuard
 from ringback_service.api.catalogue import Catalogue
 from ringback_service.api.dependencies import ApiDependencies
-from ringback_service.api.readiness import Readiness
 from ringback_service.api.served import ServedTypes
 from ringback_service.api.telemetry import ApiObserver
 

@@ -1,5 +1,6 @@
 """Reads the bodies of requests: refuses what is too large before reading it, and what is not JSON before parsing it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,9 @@ from ringback_service.api import strict_json
 from ringback_service.api.refusals import FieldError, Refused, field_errors
 
 Body = TypeVar("Body", bound=BaseModel)
+
+BODY_WITHIN_S = 30.0
+"""How long a body may take to come: aiohttp would wait for ever."""
 
 _JSON = "application/json"
 
@@ -40,7 +44,7 @@ async def read_json(request: web.Request, max_bytes: int) -> Any:
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
         raise _unsupported("the body is declared as compressed")
     try:
-        raw = await request.read()
+        raw = await request.read() if request.content.is_eof() else await _read_slowly(request)
     except web.HTTPRequestEntityTooLarge as error:
         raise _too_large(max_bytes) from error
     return strict_json.parse(raw)
@@ -69,6 +73,15 @@ def invalid(errors: Sequence[FieldError]) -> Refused:
     where = first.pointer or "the body"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return Refused(Problems.INVALID_INPUT, f"{where}: {first.detail}{more}", errors=errors)
+
+
+async def _read_slowly(request: web.Request) -> bytes:
+    """A body that is not here yet; its sender may have stopped, or have sent what is no HTTP."""
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise Refused(Problems.REQUEST_TIMEOUT, f"the body did not come within {BODY_WITHIN_S:g} s") from error
 
 
 def _is_json(request: web.Request) -> bool:

@@ -7,11 +7,11 @@ from prometheus_client import CollectorRegistry
 from ringback_backends.announcer import Announcer
 from ringback_backends.batcher import Batcher
 from ringback_backends.contracts.store import Store
+from ringback_backends.readiness import Readiness
 from ringback_schemas.jobs import Acceptance, NewJob
 from ringback_service.api.auth import Authenticator
 from ringback_service.api.callbacks import CallbackGuard
 from ringback_service.api.catalogue import Catalogue
-from ringback_service.api.readiness import Readiness
 from ringback_service.api.served import ServedTypes
 from ringback_service.api.telemetry import ApiObserver
 

@@ -25,6 +25,7 @@ _OF_GUARDED = (
 )
 _OF_BODY = (
     Problems.MALFORMED_REQUEST,
+    Problems.REQUEST_TIMEOUT,
     Problems.TOO_LARGE,
     Problems.UNSUPPORTED_MEDIA_TYPE,
     Problems.INVALID_INPUT,

@@ -1,10 +1,13 @@
 """Listens for requests until it is stopped."""
 
 import asyncio
+from types import TracebackType
+from typing import Self
 
 from aiohttp import web
 
-from ringback_service.api.readiness import Readiness
+from ringback_backends.readiness import Readiness
+from ringback_schemas.errors import RingbackError
 
 _BACKLOG = 1_024
 _KEEP_ALIVE_S = 75.0
@@ -12,18 +15,51 @@ _LINGER_S = 5.0
 """How long a body that was refused is read and thrown away, so that its sender gets to read the refusal."""
 
 
+class CannotListen(RingbackError):
+    """The address cannot be listened on: taken, not of this machine, or not allowed."""
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port}: {why}")
+
+
 class ApiServer:
-    """Serves the front end. ``port`` 0 takes any free one; see ``port`` once ``started`` is set."""
+    """Serves the front end, from ``async with`` on; ``run`` ends when it was stopped and requests in hand are done."""
 
     def __init__(self, app: web.Application, readiness: Readiness, host: str, port: int, *, drain_s: float) -> None:
-        """Requests in hand get ``drain_s`` seconds when it stops."""
-        self._app = app
+        """``port`` 0 takes any free one. Requests in hand get ``drain_s`` seconds when it stops."""
         self._readiness = readiness
         self._host = host
         self._port = port
-        self._drain_s = drain_s
         self._stopping = asyncio.Event()
-        self.started = asyncio.Event()
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,  # a line per request costs more than the request; metrics count them
+            auto_decompress=False,  # compressed bodies are refused, and must not be unpacked before that
+            keepalive_timeout=_KEEP_ALIVE_S,
+            lingering_time=_LINGER_S,
+            shutdown_timeout=drain_s,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Begin to listen.
+
+        Raises:
+            CannotListen: the address will not do.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port, backlog=_BACKLOG).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise CannotListen(self._host, self._port, error.strerror or str(error)) from error
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop, if ``run`` did not."""
+        await self._runner.cleanup()
 
     @property
     def port(self) -> int:
@@ -31,33 +67,11 @@ class ApiServer:
         return self._port
 
     async def run(self) -> None:
-        """Listen until ``stop``; then take no new connections, and finish the requests in hand.
-
-        Raises:
-            OSError: the address cannot be listened on.
-        """
-        runner = web.AppRunner(
-            self._app,
-            access_log=None,  # a line per request costs more than the request; metrics count them
-            auto_decompress=False,  # compressed bodies are refused, and must not be unpacked before that
-            keepalive_timeout=_KEEP_ALIVE_S,
-            lingering_time=_LINGER_S,
-            shutdown_timeout=self._drain_s,
-        )
-        await runner.setup()
-        try:
-            await self._listen(runner)
-            await self._stopping.wait()
-            self._readiness.drain()
-        finally:
-            await runner.cleanup()
+        """Wait for ``stop``; then take no new connections, and finish the requests in hand."""
+        await self._stopping.wait()
+        self._readiness.drain()
+        await self._runner.cleanup()
 
     def stop(self) -> None:
-        """Stop listening, softly. Safe to call twice, and before ``run``."""
+        """Stop, softly. Safe to call twice, and before ``run``."""
         self._stopping.set()
-
-    async def _listen(self, runner: web.AppRunner) -> None:
-        site = web.TCPSite(runner, self._host, self._port, backlog=_BACKLOG)
-        await site.start()
-        self._port = runner.addresses[0][1]
-        self.started.set()

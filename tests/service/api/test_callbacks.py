@@ -1,5 +1,6 @@
 """callback_url: the egress guard stands at the door too."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_network
 
@@ -72,7 +73,7 @@ async def test_name_with_a_private_address_is_refused() -> None:
     """One bad address among good ones refuses the name."""
     guard = guard_with(Names(app_example=["93.184.215.14", "10.0.0.1"]))
 
-    with pytest.raises(Refused, match="app.example resolves to 10.0.0.1"):
+    with pytest.raises(Refused, match=re.escape("app.example resolves to 10.0.0.1")):
         await guard.vet("https://app.example/hook")
 
 

@@ -146,7 +146,7 @@ async def test_submission_without_payload_names_what_is_missing(api: Api) -> Non
         ({"payload": {"rows": []}, "delay_s": 5, "run_at": "2026-11-21T07:00:00Z"}, ["/delay_s"]),
         ({"payload": {"rows": []}, "expires_at": "2020-01-01T00:00:00Z"}, ["/expires_at"]),
         ({"payload": {"rows": []}, "callback_events": ["job.failed"]}, ["/callback_events"]),
-        ({"payload": {"rows": []}, "callback_url": "http://192.0.2.1/", "callback_events": ["job.started"]}, ["/callback_events/0"]),
+        ({"callback_url": "http://192.0.2.1/", "callback_events": ["job.started"]}, ["/callback_events/0"]),
         ({"payload": {"rows": []}, "nonsense": 1}, ["/nonsense"]),
         ({"payload": {"rows": []}, "a/b~c": 1}, ["/a~1b~0c"]),
         ({"payload": {"rows": []}, "type": 7}, ["/type"]),
