@@ -19,7 +19,7 @@ from ringback_service.worker.calling import call_on_loop
 from ringback_service.worker.child import Assignment
 from ringback_service.worker.concluding import conclude
 from ringback_service.worker.finishing import Finisher, Saved
-from ringback_service.worker.observing import Observer, log_attempt
+from ringback_service.worker.observing import AttemptLog, Observer
 from ringback_service.worker.performed import Performed, Raised
 from ringback_service.worker.processes import Processes
 from ringback_service.worker.running import Phase, Running, Stop
@@ -61,6 +61,7 @@ class Executor:
         self._public_url = public_url
         self._observer = observer
         self._on_failure = on_failure
+        self._log = AttemptLog()
         self._loop = asyncio.get_running_loop()
 
     def begin(self, claimed: ClaimedJob) -> None:
@@ -153,7 +154,7 @@ class Executor:
             self._finisher.announce_retry(outcome, running.claimed.job.queue)
         label = outcome.state.value if saved is Saved.RECORDED else saved.value
         self._observer.on_attempt(running.claimed.job, label, duration_s)
-        log_attempt(running, label, duration_s, performed.error if isinstance(performed, Raised) else None)
+        self._log.write(running, label, duration_s, performed.error if isinstance(performed, Raised) else None)
 
     def _conclude(self, running: Running, performed: Performed) -> JobOutcome:
         return conclude(

@@ -9,8 +9,6 @@ from ringback_schemas.job_errors import JobError
 from ringback_schemas.jobs import ClaimedJob, JobRecord
 from ringback_service.worker.running import Running
 
-log = structlog.get_logger(__name__)
-
 
 class Observer(Protocol):
     """What a worker counts."""
@@ -50,18 +48,25 @@ class Silent:
         """Nothing."""
 
 
-def log_attempt(running: Running, outcome: str, duration_s: float, error: JobError | None = None) -> None:
+class AttemptLog:
     """One line per attempt. Never the error's message: it may quote the payload."""
-    job = running.claimed.job
-    log.info(
-        "job_attempt",
-        job_id=job.id,
-        tenant_id=job.tenant_id,
-        type=job.type,
-        queue=job.queue,
-        attempt=job.attempt,
-        outcome=outcome,
-        duration_s=round(duration_s, 6),
-        code=error and error.code.value,
-        exception=error and error.exception,
-    )
+
+    def __init__(self) -> None:
+        # bound once, after logging was configured: to find the logger anew costs as much as the line itself
+        self._log = structlog.get_logger(__name__).bind()
+
+    def write(self, running: Running, outcome: str, duration_s: float, error: JobError | None = None) -> None:
+        """An attempt is over; ``outcome`` as in ``Observer.on_attempt``."""
+        job = running.claimed.job
+        self._log.info(
+            "job_attempt",
+            job_id=job.id,
+            tenant_id=job.tenant_id,
+            type=job.type,
+            queue=job.queue,
+            attempt=job.attempt,
+            outcome=outcome,
+            duration_s=round(duration_s, 6),
+            code=error and error.code.value,
+            exception=error and error.exception,
+        )
