@@ -66,8 +66,9 @@ class GuardedResolver(AbstractResolver):
     ) -> None:
         """``lookup`` is the operating system's unless another is given; zero ``cache_s`` asks it every time."""
         self._policy = policy
-        self._system = SystemLookup() if lookup is None else None
-        self._lookup: Lookup = lookup or self._system or SystemLookup()
+        # no thread starts before the first question
+        self._system = SystemLookup()
+        self._lookup = lookup or self._system
         self._within_s = within_s
         self._cache_s = cache_s
         self._cache: OrderedDict[str, tuple[float, Sequence[str]]] = OrderedDict()
@@ -112,8 +113,7 @@ class GuardedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Let go of the threads. Safe to call twice."""
-        if self._system is not None:
-            self._system.close()
+        self._system.close()
 
     async def _ask(self, host: str) -> Sequence[str]:
         now = time.monotonic()
