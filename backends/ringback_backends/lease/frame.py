@@ -92,7 +92,7 @@ class Frame:
                 for loop in background:
                     loop.stop()
         except BaseExceptionGroup as errors:
-            raise _first(errors) from errors
+            raise first_error(errors) from errors
 
     async def _stop(self, shutdown: Shutdown, components: Sequence[Component]) -> None:
         await shutdown.soft.wait()
@@ -158,8 +158,8 @@ def _report_wait(state: RetryCallState) -> None:
     log.warning("waiting_for_store", attempt=state.attempt_number, reason=str(error))
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first real error: a group of them is nothing to show to an operator."""
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first real error in a group of groups: a group of them is nothing to show to an operator."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
