@@ -16,6 +16,7 @@ from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import Broker
 from ringback_backends.contracts.store import Store
 from ringback_backends.lease.drain import Shutdown
+from ringback_backends.lease.frame import first_error
 from ringback_backends.lease.heartbeat import Heartbeat
 from ringback_backends.lease.rescuer import RescuePlan, Rescuer
 from ringback_backends.lease.rounds import Rounds
@@ -51,8 +52,7 @@ async def run_api(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> N
     """Serve the API until ``shutdown`` is requested. The store and the broker may be away: it answers 503 meanwhile.
 
     Raises:
-        RingbackError: the settings, the task modules or the address will not do.
-        ExceptionGroup: a part of the process died; what it died of is inside.
+        RingbackError: the settings, the task modules, the address or the schema will not do.
     """
     if settings.is_broker_embedded:
         raise SettingsError(
@@ -119,12 +119,21 @@ def _rounds(settings: Settings, metrics: Metrics, store: Store, announcer: Annou
 
 
 async def _run(parts: _Parts, shutdown: Shutdown) -> None:
-    async with asyncio.TaskGroup() as group:
-        serving = group.create_task(parts.server.run(), name="api server")
-        membership = group.create_task(_live(parts), name="membership")
-        for loop in parts.rounds:
-            group.create_task(loop.run(), name=loop.name)
-        group.create_task(_steer(parts, shutdown, serving, membership), name="shutdown")
+    try:
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(parts.server.run(), name="api server")
+            membership = group.create_task(_live(parts), name="membership")
+            for loop in parts.rounds:
+                group.create_task(loop.run(), name=loop.name)
+            stop = group.create_task(_stop(parts, shutdown), name="stop")
+            # what lets work in ends first, the heart last: others rescue what a silent process holds
+            await asyncio.wait({serving})
+            stop.cancel()
+            for loop in parts.rounds:
+                loop.stop()
+            membership.cancel()
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from errors
 
 
 async def _live(parts: _Parts) -> None:
@@ -134,17 +143,9 @@ async def _live(parts: _Parts) -> None:
         await parts.heartbeat.watch()
 
 
-async def _steer(
-    parts: _Parts, shutdown: Shutdown, serving: asyncio.Task[None], membership: asyncio.Task[None]
-) -> None:
-    """Stop in order: first what lets work in, last the heart, for others rescue what a silent process holds."""
+async def _stop(parts: _Parts, shutdown: Shutdown) -> None:
     await shutdown.soft.wait()
     parts.heartbeat.drain()
     parts.server.stop()
-    hard = asyncio.create_task(shutdown.hard.wait(), name="hard stop")
-    await asyncio.wait({serving, hard}, return_when=asyncio.FIRST_COMPLETED)
-    hard.cancel()
-    serving.cancel()
-    for loop in parts.rounds:
-        loop.stop()
-    membership.cancel()
+    await shutdown.hard.wait()
+    parts.server.stop_now()

@@ -31,6 +31,7 @@ class ApiServer:
         self._host = host
         self._port = port
         self._stopping = asyncio.Event()
+        self._at_once = asyncio.Event()
         self._runner = web.AppRunner(
             app,
             access_log=None,  # a line per request costs more than the request; metrics count them
@@ -59,7 +60,8 @@ class ApiServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop, if ``run`` did not."""
-        await self._runner.cleanup()
+        if not self._at_once.is_set():
+            await self._runner.cleanup()
 
     @property
     def port(self) -> int:
@@ -70,8 +72,20 @@ class ApiServer:
         """Wait for ``stop``; then take no new connections, and finish the requests in hand."""
         await self._stopping.wait()
         self._readiness.drain()
-        await self._runner.cleanup()
+        closing = asyncio.create_task(self._runner.cleanup(), name="api closing")
+        at_once = asyncio.create_task(self._at_once.wait(), name="api at once")
+        try:
+            await asyncio.wait({closing, at_once}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            at_once.cancel()
+            closing.cancel()
+            await asyncio.wait({closing, at_once})
 
     def stop(self) -> None:
         """Stop, softly. Safe to call twice, and before ``run``."""
+        self._stopping.set()
+
+    def stop_now(self) -> None:
+        """Stop without waiting for requests in hand: what they asked for is committed or not, and never half."""
+        self._at_once.set()
         self._stopping.set()
