@@ -7,8 +7,10 @@ whatever became of those before it. Writes a file of JSON: each accepted job's i
 
 import argparse
 import asyncio
+import itertools
 import resource
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +28,7 @@ class Load:
 
     session: aiohttp.ClientSession
     url: str
-    body: bytes
+    bodies: Iterator[bytes]
     jobs: list[tuple[str, int, int]] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     lags_ns: list[int] = field(default_factory=list)
@@ -35,7 +37,7 @@ class Load:
         """Post one job and note what came of it."""
         started = time.monotonic_ns()
         try:
-            async with self.session.post(self.url, data=self.body) as answer:
+            async with self.session.post(self.url, data=next(self.bodies)) as answer:
                 content = await answer.read()
                 ended = time.monotonic_ns()
         except aiohttp.ClientError as error:
@@ -76,14 +78,24 @@ class Load:
         self.refused[why] = self.refused.get(why, 0) + 1
 
 
+def bodies(callback: str, destinations: int) -> Iterator[bytes]:
+    """What to post, one after the other, without end; the callbacks go round so many addresses of 127.0.0.0/8."""
+    before, _, after = callback.partition("127.0.0.1")
+    if destinations == 1:
+        yield from itertools.repeat(orjson.dumps({"type": "demo.echo", "payload": PAYLOAD, "callback_url": callback}))
+    for number in itertools.cycle(range(destinations)):
+        address = f"127.{1 + number // 62_500}.{number // 250 % 250}.{1 + number % 250}"
+        body = {"type": "demo.echo", "payload": PAYLOAD, "callback_url": before + address + after}
+        yield orjson.dumps(body)
+
+
 async def run(options: argparse.Namespace) -> dict[str, object]:
     """Put the load on, and tell what came of it."""
-    body = orjson.dumps({"type": "demo.echo", "payload": PAYLOAD, "callback_url": options.callback})
     headers = {"authorization": f"Bearer {options.key}", "content-type": "application/json"}
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout) as session:
-        load = Load(session, f"{options.url}/v1/jobs", body)
+        load = Load(session, f"{options.url}/v1/jobs", bodies(options.callback, options.destinations))
         if options.rate:
             await load.steady(options.jobs, options.rate)
         else:
@@ -102,6 +114,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, required=True)
     parser.add_argument("--rate", type=float, default=0.0, help="jobs a second; 0 for the closed loop")
     parser.add_argument("--connections", type=int, default=64, help="of the closed loop")
+    parser.add_argument("--destinations", type=int, default=1, help="how many addresses the callbacks name")
     parser.add_argument("--out", type=Path, required=True, help="the file that tells what came of it")
     options = parser.parse_args()
     options.out.write_bytes(orjson.dumps(uvloop.run(run(options))))

@@ -6,9 +6,9 @@ import os
 import subprocess
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -68,14 +68,8 @@ def measure(bench: Bench, stack: stacks.Stack, site: stacks.Site) -> dict[str, A
         RuntimeError: one of its processes ended.
         TimeoutError: it did not come up, or its first jobs never came back.
     """
-    if stack.has_tables:
-        asyncio.run(_make_tables(site.database_url))
-    with procs.Fleet(site.folder) as fleet:
-        _start(fleet, stack, site)
-        secret = signing.SECRET
-        if stack.is_ringback:
-            secret = ask(f"{site.url}/v1/signing-secret", key=stack.key)["secrets"][0]["secret"]
-        driver = _Driver(bench, stack, site, fleet, secret)
+    prepare(stack, site)
+    with running(bench, stack, site) as driver:
         driver.load(jobs=200)
         flood_rate = driver.load(jobs=600)["road_per_s"]
         idle_memory = driver.memory()
@@ -87,46 +81,70 @@ def measure(bench: Bench, stack: stacks.Stack, site: stacks.Site) -> dict[str, A
         return {"steady": steady, "flood": flood, "memory_idle": idle_memory, "memory": driver.memory()}
 
 
+def _secret(stack: stacks.Stack, site: stacks.Site) -> str:
+    """The secret that Ringback made for the tenant; the key that shows it is made while it starts."""
+    url = f"{site.url}/v1/signing-secret"
+    procs.wait_for(lambda: procs.answers(url, key=stack.key, refusals=False), 20, "Ringback to know its first key")
+    return str(ask(url, key=stack.key)["secrets"][0]["secret"])
+
+
 async def _make_tables(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute((stacks.HERE / "schema.sql").read_text())
     await connection.close()
 
 
-def _start(fleet: procs.Fleet, stack: stacks.Stack, site: stacks.Site) -> None:
-    environment = stack.environment(site)
+def prepare(stack: stacks.Stack, site: stacks.Site) -> None:
+    """Make the stack's tables."""
+    if stack.has_tables:
+        asyncio.run(_make_tables(site.database_url))
     if stack.before is not None:
         role = stack.before(site)
-        subprocess.run(role.command, env={**os.environ, **environment}, cwd=role.cwd, check=True, timeout=120)
-    for role in stack.roles(site):
-        fleet.start(role.name, role.command, environment, role.cwd)
+        environment = {**os.environ, **stack.environment(site)}
+        subprocess.run(role.command, env=environment, cwd=role.cwd, check=True, timeout=120, stdout=subprocess.DEVNULL)
 
-    def is_up() -> bool:
-        fleet.check()
-        return procs.answers(f"{site.url}/readyz")
 
-    procs.wait_for(is_up, 60, f"{stack.name} to answer")
+@contextmanager
+def running(bench: Bench, stack: stacks.Stack, site: stacks.Site) -> Iterator["Driver"]:
+    """The stack, up and answering; ended with the block."""
+    with procs.Fleet(site.folder) as fleet:
+        for role in stack.roles(site):
+            fleet.start(role.name, role.command, stack.environment(site), role.cwd)
+
+        def is_up() -> bool:
+            fleet.check()
+            return procs.answers(f"{site.url}/readyz")
+
+        procs.wait_for(is_up, 60, f"{stack.name} to answer")
+        secret = _secret(stack, site) if stack.is_ringback else signing.SECRET
+        yield Driver(bench, stack, site, fleet, secret)
 
 
 @dataclass(frozen=True, slots=True)
-class _Driver:
+class Driver:
+    """Puts load on a stack that runs, and tells what came of it."""
+
     bench: Bench
     stack: stacks.Stack
     site: stacks.Site
     fleet: procs.Fleet
     secret: str
 
-    def load(self, *, jobs: int, rate: float = 0.0) -> dict[str, Any]:
+    def load(self, *, jobs: int, rate: float = 0.0, destinations: int = 1) -> dict[str, Any]:
         """Put so many jobs through, and tell how that went."""
         ask(f"{self.bench.receiver_url}/reset", self.secret)
-        before = self._cpu()
-        told = self._loadgen(jobs, rate)
+        before = self.cpu_s()
+        told = self._loadgen(jobs, rate, destinations)
         self._drain(len(told["jobs"]))
-        after = self._cpu()
+        after = self.cpu_s()
         self.fleet.check()
         figures = self._figures(told)
         done = max(1, figures["arrived"])
         figures["cpu_us_per_job"] = {name: round((after[name] - before[name]) * 1e6 / done, 1) for name in before}
+        if figures["arrived"] < figures["jobs"]:
+            print(f"  {self.stack.name}: {figures['jobs'] - figures['arrived']} webhooks missing", flush=True)
+            for name in self.fleet.pids:
+                print(f"--- {name}.log\n{self.fleet.tail(name)}", flush=True)
         figures["cpu_us_per_job"]["load generator"] = round(told["cpu_s"] * 1e6 / done, 1)
         return figures
 
@@ -141,12 +159,14 @@ class _Driver:
             servers = {name: pid for name, pid in servers.items() if name == "receiver"}
         return {**self.fleet.pids, **servers}
 
-    def _cpu(self) -> dict[str, float]:
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds of each process so far."""
         return {name: procs.cpu_s(pid) for name, pid in self._pids().items()}
 
-    def _loadgen(self, jobs: int, rate: float) -> dict[str, Any]:
+    def _loadgen(self, jobs: int, rate: float, destinations: int) -> dict[str, Any]:
         where = ["--url", self.site.url, "--callback", f"{self.bench.receiver_url}/hook", "--key", self.stack.key]
         much = ["--jobs", str(jobs), "--rate", str(rate), "--connections", str(self.bench.plan.connections)]
+        much += ["--destinations", str(destinations)]
         out = self.site.folder / "load.json"
         command = [stacks.PYTHON, str(stacks.HERE / "loadgen.py"), *where, *much, "--out", str(out)]
         subprocess.run(command, check=True, timeout=300)
@@ -182,8 +202,3 @@ class _Driver:
             "road_ms": percentiles(road_ns),
             "begun_late_ms": percentiles(told["lags_ns"]),
         }
-
-
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """As text that a diff can show."""
-    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")

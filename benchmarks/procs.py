@@ -38,13 +38,14 @@ def wait_for(condition: Callable[[], bool], within_s: float, what: str) -> None:
         time.sleep(0.05)
 
 
-def answers(url: str) -> bool:
-    """Whether something answers HTTP there, whatever it says, short of a server's error."""
+def answers(url: str, *, key: str = "none", refusals: bool = True) -> bool:
+    """Whether something answers HTTP there; an answer of 4xx counts unless ``refusals`` is false."""
+    request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"})  # noqa: S310 - ours, on loopback
     try:
-        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - an address on loopback that we made
+        with urllib.request.urlopen(request, timeout=2):  # noqa: S310
             return True
     except urllib.error.HTTPError as error:
-        return error.code < 500
+        return refusals and error.code < 500
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
 

@@ -6,6 +6,7 @@
 
 import argparse
 import asyncio
+import socket
 import time
 
 import orjson
@@ -55,8 +56,17 @@ class Receiver:
         return web.Response(body=orjson.dumps(self._arrivals), content_type="application/json")
 
 
+def loopback(port: int) -> socket.socket:
+    """A socket for every address of the loopback interface: each is a destination of its own to a sender."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+    listener.bind(("0.0.0.0", port))
+    return listener
+
+
 async def serve(port: int) -> None:
-    """Serve on loopback until the process is told to end."""
+    """Serve on all of 127.0.0.0/8, and nowhere else, until the process is told to end."""
     receiver = Receiver()
     app = web.Application()
     app.add_routes(
@@ -69,7 +79,7 @@ async def serve(port: int) -> None:
     )
     runner = web.AppRunner(app, access_log=None, handle_signals=True)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+    await web.SockSite(runner, loopback(port), backlog=1024).start()
     await asyncio.Event().wait()
 
 

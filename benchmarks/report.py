@@ -186,3 +186,32 @@ def _bars(outcome: Figures) -> list[picture.Bar]:
         rate = median(rounds, lambda each: each["flood"]["road_per_s"])
         bars.append(picture.Bar(stack.title, rate, latency, is_ours=stack.is_ringback))
     return bars
+
+
+BEGIN_GROWTH, END_GROWTH = "<!-- growth: written by benchmarks/growth.py -->", "<!-- end of growth -->"
+GROUPS = ("kept", "backlog", "destinations")
+
+
+def growth_table(outcome: Figures) -> str:
+    """Each case beside the first of its group."""
+    rows = []
+    for group in GROUPS:
+        cases = {name: figures for name, figures in outcome["cases"].items() if group in name}
+        first = next(iter(cases.values()))
+        for name, figures in cases.items():
+            cpu = total_cpu_us(figures)
+            times = cpu / total_cpu_us(first)
+            database = figures["cpu_us_per_job"]["postgresql"]
+            rows.append([name, f"{figures['road_per_s']:,.0f}", f"{cpu:,.0f}", f"{database:,.0f}", f"{times:.2f}"])
+    head = ["case", "whole road /s", "CPU of all, µs a job", "of it PostgreSQL", "times the first of its kind"]
+    return _table(head, rows)
+
+
+def write_growth(outcome: Figures, document: Path = DOCUMENT) -> None:
+    """Put the growth figures into the document."""
+    facts = outcome["about"]
+    text = document.read_text()
+    before, _, rest = text.partition(BEGIN_GROWTH)
+    _, _, after = rest.partition(END_GROWTH)
+    body = f"{facts['date']}, commit {facts['commit']}, {facts['machine']}.\n\n{growth_table(outcome)}"
+    document.write_text(f"{before}{BEGIN_GROWTH}\n\n{body}\n\n{END_GROWTH}{after}")

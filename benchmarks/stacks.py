@@ -93,7 +93,7 @@ def _dramatiq(site: Site) -> list[Role]:
 
 
 def _ringback(*arguments: str) -> tuple[str, ...]:
-    return (PYTHON, "-m", "ringback.cli.main", *arguments)
+    return (str(Path(PYTHON).with_name("ringback")), *arguments)
 
 
 def _ringback_environment(site: Site) -> dict[str, str]:
