@@ -1,15 +1,15 @@
 """How a job ends: from the job and what came out of it to everything that the store records in one transaction.
 
-Workers (succeeded, failed, cancelled), the sweeper (expired), the rescuer (poison) and the front end (cancelled while it
-waits) all come through here, so an event looks the same whoever ended the job. Nothing here does I/O.
+Workers (succeeded, failed, cancelled), the sweeper (expired), the rescuer (poison) and the front end (cancelled while
+it waits) all come through here, so an event looks the same whoever ended the job. Nothing here does I/O.
 """
 
-from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 
 from ringback.egress import destination_of
 from ringback_schemas.deliveries import DeliveryKind, NewDelivery
-from ringback_schemas.documents import event_body, job_document
+from ringback_schemas.documents import event_body, job_document, timestamp
 from ringback_schemas.events import EVENT_TYPES, NewEvent
 from ringback_schemas.ids import new_delivery_id, new_event_id
 from ringback_schemas.job_errors import JobError, JobErrorCode
@@ -44,18 +44,24 @@ def end_job(
     """
     event_type = EVENT_TYPES[state]
     error = error if error is not None else _standard_error(job, state)
-    ended = replace(job, state=state, finished_at=now, owner=None)
+    document = job_document(job, public_url, result=result, error=error)
+    # over the document: to copy the record first, frozen and with slots as it is, costs as much as all the rest here
+    document.update(state=state.value, done=True, finished_at=timestamp(now), cancelling=False)
     event = NewEvent(
         id=new_event_id(),
         tenant_id=job.tenant_id,
         job_id=job.id,
         type=event_type,
-        body=event_body(event_type, now, job_document(ended, public_url, result=result, error=error)),
+        body=event_body(event_type, now, document),
         deliveries=_callback(job, event_type),
     )
     return JobOutcome(
         job_id=job.id, attempt=job.attempt, owner=job.owner, state=state, result=result, error=error, event=event
     )
+
+
+# many jobs have one receiver, and to take its URL apart costs more than to write the event
+_destination_of = lru_cache(maxsize=4_096)(destination_of)
 
 
 def _callback(job: JobRecord, event_type: str) -> tuple[NewDelivery, ...]:
@@ -67,7 +73,7 @@ def _callback(job: JobRecord, event_type: str) -> tuple[NewDelivery, ...]:
             id=new_delivery_id(),
             kind=DeliveryKind.CALLBACK,
             url=job.callback_url,
-            destination=destination_of(job.callback_url),
+            destination=_destination_of(job.callback_url),
         ),
     )
 
