@@ -92,6 +92,8 @@ class Dispatcher:
         self._signers = signers
         self._terms = terms
         self._observer = observer
+        # bound once, after logging was configured: to find the logger anew costs as much as the line itself
+        self._log = log.bind()
         self._flights: dict[DeliveryRef, _Flight] = {}
         self._group: asyncio.TaskGroup | None = None
         self._on_room: Callable[[], None] = _nothing
@@ -206,7 +208,7 @@ class Dispatcher:
 
     def _tell(self, claimed: ClaimedDelivery, outcome: DeliveryOutcome, *, is_recorded: bool) -> None:
         delivery, attempt = claimed.delivery, outcome.attempt
-        log.info(
+        self._log.info(
             "delivery_attempt" if is_recorded else "delivery_attempt_fenced",
             delivery_id=delivery.id,
             event_id=delivery.event_id,
