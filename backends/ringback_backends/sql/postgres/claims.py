@@ -70,10 +70,10 @@ WITH RECURSIVE relaxed AS MATERIALIZED (
           AND j.state IN ('queued', 'scheduled', 'retrying') AND j.run_at <= now()
           AND (j.expires_at IS NULL OR j.expires_at > now())
         ORDER BY j.run_at, j.id
-        LIMIT 4 * $4::bigint) AS due
+        LIMIT 2 * $4::bigint) AS due
     WHERE l.priority IS NOT NULL
     ORDER BY due.priority DESC, due.run_at, due.id
-    LIMIT 4 * $4::bigint
+    LIMIT 2 * $4::bigint
 ), picked AS MATERIALIZED (
     SELECT j.id, j.priority, j.run_at
     FROM candidate c JOIN jobs j ON j.id = c.id

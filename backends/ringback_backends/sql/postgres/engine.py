@@ -5,23 +5,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import asyncpg
 from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import create_async_engine
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random
 
 from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.sql.errors import driver_error, translated
 from ringback_backends.sql.postgres.connecting import Connector
+from ringback_backends.sql.postgres.pool import ROLLED_BACK
 
 T = TypeVar("T")
 
 RELAXED = text("SET LOCAL synchronous_commit = off")
-
-
-def _was_rolled_back(error: BaseException) -> bool:
-    return isinstance(driver_error(error), (asyncpg.DeadlockDetectedError, asyncpg.SerializationError))
 
 
 class PostgresDatabase:
@@ -50,15 +45,13 @@ class PostgresDatabase:
     async def write(self, operation: str, query: Callable[[Connection], T], *, is_relaxed: bool = False) -> T:
         """See ``Database.write``."""
         with self._guarded(operation):
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception(_was_rolled_back),
-                stop=stop_after_attempt(3),
-                wait=wait_random(0, 0.02),
-                reraise=True,
-            ):
-                with attempt:
-                    answer = await self._write(query, is_relaxed=is_relaxed)
-        return answer
+            try:
+                return await self._write(query, is_relaxed=is_relaxed)
+            except DBAPIError as error:
+                if not isinstance(driver_error(error), ROLLED_BACK):
+                    raise
+            # see ``pool.ROLLED_BACK``; a second time is an outage
+            return await self._write(query, is_relaxed=is_relaxed)
 
     async def _write(self, query: Callable[[Connection], T], *, is_relaxed: bool) -> T:
         async with asyncio.timeout(self._deadline_s), self._engine.begin() as connection:

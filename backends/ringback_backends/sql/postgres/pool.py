@@ -4,10 +4,12 @@ import asyncio
 from typing import Any
 
 import asyncpg
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random
 
 from ringback_backends.sql.errors import translated
 from ringback_backends.sql.postgres.connecting import PLANS, Connector
+
+ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""The whole transaction is undone, so trying it again is safe. Locks are taken in id order: it is hardly ever met."""
 
 Rows = list[Any]
 """asyncpg's records: they index, slice and unpack as tuples do."""
@@ -26,14 +28,20 @@ class Pool:
         self._deadline_s = deadline_s
         self._pool: asyncpg.Pool | None = None
 
-    @retry(
-        # A victim was rolled back whole, so trying it again is safe. Locks are taken in id order: it should not come to
-        # it.
-        retry=retry_if_exception_type((asyncpg.DeadlockDetectedError, asyncpg.SerializationError)),
-        stop=stop_after_attempt(3),
-        wait=wait_random(0, 0.02),
-        reraise=True,
-    )
+    async def fetch(self, operation: str, statement: str, *arguments: Any) -> Rows:
+        """The rows of one statement.
+
+        Raises:
+            RowRefused: the database will not have a value.
+            StoreUnavailable: no answer in time; the statement may or may not have been committed.
+        """
+        with translated(operation):
+            try:
+                return await self._fetch(statement, arguments)
+            except ROLLED_BACK:
+                # a second time is an outage
+                return await self._fetch(statement, arguments)
+
     async def _fetch(self, statement: str, arguments: tuple[Any, ...]) -> Rows:
         pool = self._pool
         if pool is None:
@@ -50,16 +58,6 @@ class Pool:
             finally:
                 await pool.release(connection)
             return rows
-
-    async def fetch(self, operation: str, statement: str, *arguments: Any) -> Rows:
-        """The rows of one statement.
-
-        Raises:
-            RowRefused: the database will not have a value.
-            StoreUnavailable: no answer in time; the statement may or may not have been committed.
-        """
-        with translated(operation):
-            return await self._fetch(statement, arguments)
 
     async def open(self) -> None:
         """Get ready; connects to nothing yet, so that a process may start before its database."""
