@@ -1,0 +1,34 @@
+"""All commands, put together."""
+
+from typing import Annotated
+
+import typer
+
+from ringback.cli import commands_deliveries, commands_demo, commands_jobs, commands_keys, commands_processes
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Takes slow work off a web request: 202 at once, a signed webhook when it is done.",
+)
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"ringback {installed('ringback')}")
+        raise typer.Exit
+
+
+commands_processes.add_to(app)
+commands_jobs.add_to(app)
+commands_deliveries.add_to(app)
+commands_keys.add_to(app)
+commands_demo.add_to(app)

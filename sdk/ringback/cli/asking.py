@@ -1,0 +1,101 @@
+"""What commands ask of the API, and how waiting looks."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ringback.cli.connection import call
+from ringback.client import Client
+from ringback_schemas.http import DeliveryBody, JobBody
+from ringback_schemas.states import DeliveryState, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job to ask for; ``options`` are further arguments of ``Client.submit``."""
+
+    type: str
+    payload: Any
+    options: dict[str, Any]
+
+
+def submit_job(submission: Submission, *, wait: bool, timeout_s: float | None) -> JobBody:
+    """The job, accepted; done when it is waited for."""
+
+    async def work(client: Client) -> JobBody:
+        job = await client.submit(submission.type, submission.payload, **submission.options)
+        if not wait:
+            return job
+        with _progress() as show:
+            show(job)
+            return await client.wait(job.id, timeout_s=timeout_s, on_update=show)
+
+    return call(work)
+
+
+def wait_for(job_id: str, timeout_s: float | None) -> JobBody:
+    """The job, done."""
+
+    async def work(client: Client) -> JobBody:
+        with _progress() as show:
+            return await client.wait(job_id, timeout_s=timeout_s, on_update=show)
+
+    return call(work)
+
+
+def list_jobs(*, states: Sequence[JobState], limit: int, **filters: str | None) -> list[JobBody]:
+    """At most so many jobs, newest first."""
+
+    async def work(client: Client) -> list[JobBody]:
+        found: list[JobBody] = []
+        async for job in client.jobs(state=states, **filters):  # type: ignore[arg-type]  # names of str filters only
+            found.append(job)
+            if len(found) >= limit:
+                break
+        return found
+
+    return call(work)
+
+
+def list_deliveries(*, states: Sequence[DeliveryState], limit: int) -> list[DeliveryBody]:
+    """At most so many deliveries, newest first."""
+
+    async def work(client: Client) -> list[DeliveryBody]:
+        found: list[DeliveryBody] = []
+        async for delivery in client.all_deliveries(state=states):
+            found.append(delivery)
+            if len(found) >= limit:
+                break
+        return found
+
+    return call(work)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[JobBody], None]]:
+    """Shows on standard error how a job goes on: one living line on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("…") as status:
+        yield lambda job: status.update(f"{job.id} {job.type}: {describe(job)}")
+
+
+def describe(job: JobBody) -> str:
+    """The state of a job in a few words."""
+    words = [str(job.state)]
+    if job.state == JobState.RUNNING and job.progress is not None:
+        if job.progress.fraction is not None:
+            words.append(f"{job.progress.fraction:.0%}")
+        if job.progress.message:
+            words.append(job.progress.message)
+    elif job.state == JobState.RETRYING:
+        words.append(f"attempt {job.attempt} of {job.max_attempts} failed")
+    if job.waiting_reason:
+        words.append(job.waiting_reason)
+    return ", ".join(words)

@@ -1,0 +1,80 @@
+"""Commands about deliveries."""
+
+from typing import Annotated, Any
+
+import typer
+
+from ringback.cli.options import AsJson, Limit
+
+deliveries = typer.Typer(no_args_is_help=True, help="Look at webhooks and send them again.")
+
+DeliveryId = Annotated[str, typer.Argument(metavar="ID", help="Such as dlv_01kb3v4r6de0qv8t3kq1x1m9za.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register these commands."""
+    app.add_typer(deliveries, name="deliveries")
+
+
+@deliveries.command("list")
+def list_deliveries(
+    job: Annotated[str | None, typer.Option("--job", metavar="ID", help="Only of this job.")] = None,
+    state: Annotated[list[str] | None, typer.Option("--state", help="Only these; may be repeated.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Newest first; those of one job oldest first."""
+    from ringback.cli.asking import list_deliveries as ask
+    from ringback.cli.connection import call
+    from ringback.cli.output import ago, print_json_list, print_table
+
+    states = _states(state)
+    if job is None:
+        found = ask(states=states, limit=limit)
+    else:
+        of_job = call(lambda client: client.deliveries(job))
+        found = [one for one in of_job if not states or one.state in states][:limit]
+    if as_json:
+        print_json_list(found)
+        return
+    rows = [
+        (one.id, one.event_type, one.state, str(one.tries), ago(one.next_attempt_at), one.job_id, one.url)
+        for one in found
+    ]
+    print_table(("ID", "EVENT", "STATE", "TRIES", "NEXT", "JOB", "URL"), rows, empty="no deliveries")
+
+
+@deliveries.command("get")
+def get_delivery(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
+    """A delivery with its attempts."""
+    from ringback.cli.connection import call
+
+    _show(call(lambda client: client.delivery(delivery_id)), as_json=as_json)
+
+
+@deliveries.command("redeliver")
+def redeliver(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
+    """Send a webhook again: same webhook-id, same bytes, a fresh schedule."""
+    from ringback.cli.connection import call
+
+    _show(call(lambda client: client.redeliver(delivery_id)), as_json=as_json)
+
+
+def _show(delivery: Any, *, as_json: bool) -> None:
+    from ringback.cli.output import print_json
+    from ringback.cli.showing import show_delivery
+
+    if as_json:
+        print_json(delivery)
+    else:
+        show_delivery(delivery)
+
+
+def _states(names: list[str] | None) -> list[Any]:
+    from ringback_schemas.states import DeliveryState
+
+    known = [state.value for state in DeliveryState]
+    for name in names or ():
+        if name not in known:
+            raise typer.BadParameter(f"{name} is no state; there are {', '.join(known)}", param_hint="--state")
+    return [DeliveryState(name) for name in names or ()]

@@ -1,0 +1,85 @@
+"""API keys in the store, without a running API."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+import typer
+
+from ringback.embedded import new_api_key
+from ringback.settings import Settings, load_settings
+from ringback_backends.contracts.store import Store
+from ringback_backends.sql import open_store
+from ringback_schemas.http import CreatedKeyBody, KeyBody
+from ringback_schemas.ids import DEFAULT_TENANT, KeyId, TenantId, check_id, new_id
+from ringback_schemas.tenants import ALL_SCOPES, ApiKeyRecord, Scope
+from ringback_service.bootstrap import HINT_CHARACTERS
+
+T = TypeVar("T")
+
+
+def create_key(name: str, scopes: Sequence[str], tenant_id: str | None) -> CreatedKeyBody:
+    """A fresh key, in clear this once."""
+    key, wanted = new_api_key(), _scopes(scopes)
+
+    async def work(store: Store, tenant: TenantId) -> ApiKeyRecord:
+        return await store.create_key(
+            KeyId(new_id("key")), tenant, name, wanted, hashlib.sha256(key.encode()).digest(), key[:HINT_CHARACTERS]
+        )
+
+    record = _with_store(tenant_id, work)
+    return CreatedKeyBody(**_body(record).model_dump(), key=key)
+
+
+def list_keys(tenant_id: str | None) -> list[KeyBody]:
+    """All keys of a tenant, oldest first."""
+    return [_body(record) for record in _with_store(tenant_id, lambda store, tenant: store.list_keys(tenant))]
+
+
+def revoke_key(key_id: str, tenant_id: str | None) -> KeyBody | None:
+    """The key, revoked; absent if unknown."""
+    wanted = KeyId(check_id("key", key_id))
+    record = _with_store(tenant_id, lambda store, tenant: store.revoke_key(tenant, wanted))
+    return None if record is None else _body(record)
+
+
+def _with_store(tenant_id: str | None, work: Callable[[Store, TenantId], Awaitable[T]]) -> T:
+    settings = load_settings()
+    tenant = DEFAULT_TENANT if tenant_id is None else TenantId(check_id("ten", tenant_id))
+
+    async def main() -> T:
+        async with _opened(settings) as store:
+            if tenant == DEFAULT_TENANT:
+                await store.create_tenant(tenant, "default")
+            elif await store.get_tenant(tenant) is None:
+                raise typer.BadParameter(f"there is no tenant {tenant}", param_hint="--tenant")
+            return await work(store, tenant)
+
+    return asyncio.run(main())
+
+
+def _opened(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    url = settings.database_url.get_secret_value()
+    return open_store(url, secret_box=settings.secret_box(), pool_size=2)
+
+
+def _scopes(names: Sequence[str]) -> frozenset[Scope]:
+    known = [scope.value for scope in Scope]
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"{name} is no scope; there are {', '.join(known)}", param_hint="--scope")
+    return frozenset(Scope(name) for name in names) or ALL_SCOPES
+
+
+def _body(record: ApiKeyRecord) -> KeyBody:
+    return KeyBody(
+        id=record.id,
+        tenant_id=record.tenant_id,
+        name=record.name,
+        scopes=sorted(record.scopes),
+        hint=record.hint,
+        created_at=record.created_at,
+        revoked_at=record.revoked_at,
+    )

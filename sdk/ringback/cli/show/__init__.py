@@ -1,0 +1,1 @@
+"""``ringback demo``: the whole road on real data, watched from both ends."""
