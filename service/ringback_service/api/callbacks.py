@@ -6,6 +6,7 @@ be known yet (a name without an address, a name server that is slow) does not st
 
 import time
 from collections import OrderedDict
+from functools import lru_cache
 
 from ringback.egress import EgressPolicy, GuardedResolver, NameUnresolved, UrlRefused
 from ringback_service.api.bodies import invalid
@@ -18,6 +19,7 @@ FORGIVE_S = 30.0
 """How long a name without an address is not asked for again: or each request for it would wait."""
 
 _FORGIVEN_NAMES = 10_000
+_KNOWN_URLS = 4_096
 _POINTER = "/callback_url"
 
 
@@ -26,9 +28,10 @@ class CallbackGuard:
 
     def __init__(self, policy: EgressPolicy, resolver: GuardedResolver) -> None:
         """``resolver`` has the same policy, a short deadline (``WITHIN_S``), and is closed by whoever made it."""
-        self._policy = policy
         self._resolver = resolver
         self._forgiven: OrderedDict[str, float] = OrderedDict()
+        # many jobs have one receiver, and to read its URL so strictly costs as much as to read its job
+        self._check_url = lru_cache(maxsize=_KNOWN_URLS)(policy.check_url)
 
     async def vet(self, url: str) -> str:
         """The URL in canonical form, when nothing that is known now stands against it.
@@ -37,7 +40,7 @@ class CallbackGuard:
             Refused: something does.
         """
         try:
-            vetted = self._policy.check_url(url)
+            vetted = self._check_url(url)
             if vetted.parts.address is None:
                 await self._check_name(vetted.parts.host, vetted.parts.port)
         except UrlRefused as error:

@@ -1,10 +1,13 @@
 """Listens for requests until it is stopped."""
 
 import asyncio
+import logging
+import os
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ringback_backends.readiness import Readiness
 from ringback_schemas.errors import RingbackError
@@ -13,6 +16,17 @@ _BACKLOG = 1_024
 _KEEP_ALIVE_S = 75.0
 _LINGER_S = 5.0
 """How long a body that was refused is read and thrown away, so that its sender gets to read the refusal."""
+
+
+class _WithoutJunk(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp's log, less a traceback for everything that knocks at an open port and does not speak HTTP."""
+
+    def log(self, level: int, msg: object, *args: object, **more: Any) -> None:
+        """Pass on what is not about somebody's bad HTTP."""
+        error = more.get("exc_info")
+        if isinstance(error, HttpProcessingError):
+            level, more["exc_info"] = logging.DEBUG, None
+        super().log(level, msg, *args, **more)
 
 
 class CannotListen(RingbackError):
@@ -34,6 +48,7 @@ class ApiServer:
         self._at_once = asyncio.Event()
         self._runner = web.AppRunner(
             app,
+            logger=_WithoutJunk(logging.getLogger("aiohttp.server")),
             access_log=None,  # a line per request costs more than the request; metrics count them
             auto_decompress=False,  # compressed bodies are refused, and must not be unpacked before that
             keepalive_timeout=_KEEP_ALIVE_S,
@@ -52,7 +67,8 @@ class ApiServer:
             await web.TCPSite(self._runner, self._host, self._port, backlog=_BACKLOG).start()
         except OSError as error:
             await self._runner.cleanup()
-            raise CannotListen(self._host, self._port, error.strerror or str(error)) from error
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise CannotListen(self._host, self._port, why) from error
         self._port = self._runner.addresses[0][1]
         return self
 

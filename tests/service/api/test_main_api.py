@@ -103,7 +103,7 @@ async def test_process_says_which_address_it_cannot_have(postgres_url: str, amqp
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-        with pytest.raises(CannotListen, match=f"cannot listen on 127.0.0.1:{port}"):
+        with pytest.raises(CannotListen, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
             await run_api(_settings(postgres_url, amqp_url, port), _metrics(), Shutdown())
 
 

@@ -78,3 +78,16 @@ async def test_server_that_never_ran_is_closed(api: Api) -> None:
         server.stop()
         server.stop()
         await server.run()
+
+
+async def test_server_logs_no_traceback_of_junk(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """What is no HTTP gets a 400, and leaves no errors in the log for whoever reads it."""
+    async with Slow().server(api) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
