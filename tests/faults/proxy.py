@@ -6,6 +6,7 @@ connection that lives on: TCP would not lose them either.
 """
 
 import asyncio
+import contextlib
 import socket
 import struct
 from enum import Enum
@@ -79,11 +80,13 @@ class _Connection:
     def cut(self, *, with_reset: bool) -> None:
         """End both sides now."""
         for writer in self._writers:
-            if with_reset:
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-                writer.transport.abort()
-            else:
+            if not with_reset:
                 writer.close()
+                continue
+            # the other end may have closed this one a moment ago
+            with contextlib.suppress(OSError):
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+            writer.transport.abort()
         self.task.cancel()
 
 
@@ -95,6 +98,7 @@ class TcpProxy:
         self._target = (target_host, target_port)
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._weather = {direction: _Weather() for direction in Direction}
         self.port = 0
         self.accepted = 0
@@ -109,10 +113,10 @@ class TcpProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Cut everything and listen no more."""
-        tasks = [connection.task for connection in self._connections]
         await self.refuse()
         self.cut()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._serving:
+            await asyncio.wait(self._serving)
 
     @property
     def connections(self) -> int:
@@ -155,24 +159,25 @@ class TcpProxy:
             weather.delay_s = 0.0
             weather.flows.set()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        task = asyncio.create_task(self._connect(reader, writer), name="proxy connection")
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             server_reader, server_writer = await asyncio.open_connection(*self._target)
         except OSError:
             # the server is away: so it shall seem to the client
             writer.transport.abort()
             return
-        task = asyncio.create_task(
-            _forward(
-                _Pipe(reader, server_writer, self._weather[Direction.TO_SERVER]),
-                _Pipe(server_reader, writer, self._weather[Direction.TO_CLIENT]),
-            ),
-            name="proxy connection",
-        )
-        connection = _Connection(writer, server_writer, task)
+        to_server = _Pipe(reader, server_writer, self._weather[Direction.TO_SERVER])
+        to_client = _Pipe(server_reader, writer, self._weather[Direction.TO_CLIENT])
+        forwarding = asyncio.create_task(_forward(to_server, to_client), name="proxy pipes")
+        connection = _Connection(writer, server_writer, forwarding)
         self._connections.add(connection)
-        await asyncio.wait({task})
+        await asyncio.wait({forwarding})
         self._connections.discard(connection)
         for end in (writer, server_writer):
             end.close()

@@ -83,7 +83,7 @@ class RabbitServer:
         self.start()
 
     def control(self, *arguments: str) -> None:
-        """Tell the running server something with ``rabbitmqctl``, as ``control("set_vm_memory_high_watermark", "0.4")``.
+        """Tell the running server something with ``rabbitmqctl``, such as ``set_vm_memory_high_watermark 0.4``.
 
         Raises:
             CalledProcessError: it says no.
