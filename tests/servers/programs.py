@@ -1,4 +1,4 @@
-"""Where the servers' programs are on this machine, and who they run as."""
+"""Where the servers' programs are on this machine, Node.js too, and who they run as."""
 
 import os
 import pwd
@@ -36,6 +36,12 @@ def postgres_folder() -> Path | None:
         return versions[-1].parent
     found = shutil.which("postgres", path=_search_path())
     return Path(found).resolve().parent if found else None
+
+
+def npm() -> Path | None:
+    """The package manager of Node.js, for receivers in JavaScript; absent unless both are installed."""
+    found = shutil.which("npm") if shutil.which("node") else None
+    return Path(found) if found else None
 
 
 def unprivileged_user() -> str | None:

@@ -18,6 +18,8 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.rabbit import RabbitServer
 
 ADVICE = "`make test` as root on Debian installs it; so does a package manager; a running Docker engine will do too"
+NODE_PACKAGES = {"node": "nodejs", "npm": "npm"}
+"""Commands that receivers in JavaScript need, with their Debian packages; no container stands in for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def missing_packages() -> list[str]:
         packages.append("rabbitmq-server")
     if not os.environ.get("RINGBACK_TEST_DATABASE_URL") and not programs.postgres_folder():
         packages.append("postgresql")
-    return packages
+    return packages + [package for command, package in NODE_PACKAGES.items() if not shutil.which(command)]
 
 
 def install(packages: list[str]) -> None:
@@ -106,7 +108,7 @@ def main() -> int:
     sys.stdout.flush()
     if os.geteuid() == 0 and shutil.which("apt-get"):
         install(packages)
-    elif compose.is_usable():
+    elif compose.is_usable() and not set(packages) <= set(NODE_PACKAGES.values()):
         compose.pull()
     else:
         sys.stdout.write(f"not to be had here; tests that need it will be skipped. {ADVICE}\n")

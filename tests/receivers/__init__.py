@@ -1,0 +1,1 @@
+"""Receivers of webhooks: the examples as real processes, and the official libraries."""
