@@ -22,6 +22,8 @@ MAX_WAITING = 50_000
 MAX_TIMERS = 10_000
 LONGEST_TIMER_S = 3_600.0
 CLOSE_WITHIN_S = 2.0
+QUIET_S = 10.0
+"""Drops are logged at most this often, with their number: a broker that is away must not fill the disk with it."""
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +50,8 @@ class Announcer:
         self._publishes: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._is_closed = False
+        self._unlogged = 0
+        self._logged_at = -QUIET_S
 
     async def __aenter__(self) -> Self:
         """Ready from the start; entered for the sake of leaving."""
@@ -113,7 +117,7 @@ class Announcer:
         except BrokerUnavailable as error:
             dropped = self._drop_waiting(queue) + len(ids)
             self._dropped(dropped)
-            log.warning("announcement_dropped", queue=queue.name or queue.kind.value, ids=dropped, reason=str(error))
+            self._log_drop(queue, dropped, str(error))
         else:
             if self._observer is not None:
                 self._observer.on_announced(len(ids))
@@ -127,6 +131,14 @@ class Announcer:
         count = len(waiting)
         waiting.clear()
         return count
+
+    def _log_drop(self, queue: Queue, ids: int, reason: str) -> None:
+        now = asyncio.get_running_loop().time()
+        self._unlogged += ids
+        if now - self._logged_at >= QUIET_S:
+            name = queue.name or queue.kind.value
+            log.warning("announcements_dropped", queue=name, ids=self._unlogged, reason=reason)
+            self._logged_at, self._unlogged = now, 0
 
     def _dropped(self, ids: int) -> None:
         if self._observer is not None:

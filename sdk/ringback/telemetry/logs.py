@@ -17,8 +17,11 @@ LogFormat = Literal["auto", "json", "console"]
 Count = Callable[[str], None]
 """Told the level of each line."""
 
-QUIET = ("aio_pika", "aiormq", "aiohttp.access", "alembic", "asyncio", "sqlalchemy")
+QUIET = ("aiohttp.access", "alembic", "asyncio", "sqlalchemy")
 """Loggers of libraries that are heard from warnings up only: they tell what we tell better, or nothing."""
+
+SILENT = ("aio_pika", "aiormq")
+"""Never heard: to them a broker that restarts is an error with a traceback. To us it is a reconnect, and we log it."""
 
 
 def configure(
@@ -76,6 +79,8 @@ def _configure_standard_library(
     root.setLevel(number)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _before(count: Count | None) -> list[Processor]:
