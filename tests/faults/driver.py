@@ -17,6 +17,8 @@ import aiohttp
 from tests.faults.fleet import API_KEY
 
 REQUEST_TIMEOUT_S = 10.0
+MOST_JOBS = 100_000
+"""Where a load without a count ends by itself."""
 
 
 @dataclass(slots=True)
@@ -73,14 +75,14 @@ class Driver:
         self._give_up_s = give_up_s
         self._stop = asyncio.Event()
 
-    async def run(self, rate: float, count: int, payload: dict[str, Any] | None = None, **fields: Any) -> None:
-        """Submit ``count`` jobs at ``rate`` a second, or fewer when stopped; returns when each has its answer."""
+    async def run(self, rate: float, count: int | None, payload: dict[str, Any] | None = None, **fields: Any) -> None:
+        """Submit ``count`` jobs at ``rate`` a second, or until stopped; returns when each has its answer."""
         started = time.monotonic()
         async with (
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
             asyncio.TaskGroup() as group,
         ):
-            for number in range(count):
+            for number in range(MOST_JOBS if count is None else count):
                 if await self._stopped_before(started + number / rate):
                     return
                 group.create_task(self._submit(session, self._entry(payload, fields)))

@@ -77,7 +77,7 @@ def random_case(seed: int, *, seconds: float, rate: float, pause_s: float = 1.0)
     async def act(stage: Stage) -> None:
         chance = random.Random(seed)  # noqa: S311 - replayable by its seed
         faults, weights = zip(*FAULTS, strict=True)
-        await stage.load(rate, round(seconds * rate), {"seconds": 0.05})
+        await stage.load(rate, None, {"seconds": 0.05})
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             await settle(chance.uniform(0.5, 1.5) * pause_s)

@@ -67,13 +67,19 @@ class Stage:
     notes: dict[str, float] = field(default_factory=dict)
     """Figures of the case's own, such as seconds to the first accept."""
     _load: asyncio.Task[None] | None = None
+    _is_endless: bool = False
 
-    async def load(self, rate: float, count: int, payload: dict[str, Any] | None = None, **fields: Any) -> None:
-        """Begin to submit in the background."""
+    async def load(
+        self, rate: float, count: int | None = None, payload: dict[str, Any] | None = None, **fields: Any
+    ) -> None:
+        """Begin to submit in the background; without a count until the fault is over."""
+        self._is_endless = count is None
         self._load = asyncio.create_task(self.driver.run(rate, count, payload, **fields), name="load")
 
-    async def loaded(self) -> None:
-        """Wait until every request has its answer."""
+    async def loaded(self, *, stop: bool = False) -> None:
+        """Wait until every request has its answer; ``stop`` ends a load without a count."""
+        if stop and self._is_endless:
+            self.driver.stop()
         if self._load is not None:
             await self._load
 
@@ -149,7 +155,7 @@ async def play(case: Case, servers: Servers, folder: Path, seed: int) -> Outcome
     async with staged(case, servers, folder, seed) as stage:
         try:
             await case.act(stage)
-            await stage.loaded()
+            await stage.loaded(stop=True)
         except AssertionError as error:
             complaints.append(str(error))
             stage.driver.stop()

@@ -15,7 +15,7 @@ AWAY_S = 20.0
 
 async def stopped(stage: Stage) -> None:
     """RabbitMQ is away for 20 s under steady submission: accepting and work go on."""
-    await stage.load(60, 1_800)
+    await stage.load(60)
     await settle(3)
     before = stage.driver.ledger.accept_p99_s(0, time.monotonic())
     gone = time.monotonic()
@@ -35,7 +35,7 @@ async def stopped(stage: Stage) -> None:
 
 async def killed_again_and_again(stage: Stage) -> None:
     """RabbitMQ is killed and comes back, three times."""
-    await stage.load(60, 1_500)
+    await stage.load(60)
     for _ in range(3):
         await settle(1)
         await asyncio.to_thread(stage.servers.rabbit.kill)
@@ -46,7 +46,7 @@ async def killed_again_and_again(stage: Stage) -> None:
 async def absent_at_start(stage: Stage) -> None:
     """The fleet starts without RabbitMQ: it accepts and works at once, and uses the broker when it appears."""
     stage.faults += 1
-    await stage.load(40, 400)
+    await stage.load(40)
     await settle(5)
     await asyncio.to_thread(stage.servers.rabbit.start)
 
@@ -66,7 +66,7 @@ async def wiped_with_jobs_queued(stage: Stage) -> None:
 
 async def queues_deleted(stage: Stage) -> None:
     """The queues are deleted under the consumers' feet; they notice, and declare them again."""
-    await stage.load(60, 900)
+    await stage.load(60)
     for _ in range(3):
         await settle(2)
         await asyncio.to_thread(_for_each_queue, stage, "DELETE", "")
@@ -76,7 +76,7 @@ async def queues_deleted(stage: Stage) -> None:
 
 async def queues_purged(stage: Stage) -> None:
     """Envelopes vanish again and again: polling finds what they named."""
-    await stage.load(100, 1_200)
+    await stage.load(100)
     for _ in range(6):
         await settle(1.5)
         await asyncio.to_thread(_for_each_queue, stage, "DELETE", "/contents")

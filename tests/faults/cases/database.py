@@ -13,7 +13,7 @@ FIRST_ACCEPT_WITHIN_S = 2.0
 
 async def restart_immediate(stage: Stage) -> None:
     """PostgreSQL is restarted in ``immediate`` mode three times under load; meanwhile 503 with Retry-After."""
-    await stage.load(100, 800)
+    await stage.load(100)
     for _ in range(3):
         await settle(1.5)
         await asyncio.to_thread(stage.servers.postgres.restart, immediate=True)
@@ -25,7 +25,7 @@ async def restart_immediate(stage: Stage) -> None:
 
 async def kill(stage: Stage) -> None:
     """PostgreSQL is killed, and started again two seconds later."""
-    await stage.load(100, 500)
+    await stage.load(100)
     await settle(1.5)
     await asyncio.to_thread(stage.servers.postgres.kill)
     stage.faults += 1
@@ -46,7 +46,7 @@ async def stopped_while_jobs_run(stage: Stage) -> None:
 
 async def locked_table(stage: Stage) -> None:
     """Somebody holds an exclusive lock on the jobs for 12 s: front ends say 503 in bounded time."""
-    await stage.load(20, 400)
+    await stage.load(20)
     await settle(1)
     connection = await asyncpg.connect(stage.database_url)
     try:
@@ -60,7 +60,7 @@ async def locked_table(stage: Stage) -> None:
 
 async def read_only(stage: Stage) -> None:
     """The database turns read-only for some seconds, as after a failover to a standby by mistake."""
-    await stage.load(50, 500)
+    await stage.load(50)
     await settle(1.5)
     name = stage.database_url.rsplit("/", 1)[1]
     await _administer(stage, f"ALTER DATABASE {name} SET default_transaction_read_only = on", name)

@@ -51,7 +51,7 @@ async def kill_worker_amid_jobs(stage: Stage) -> None:
 
 async def kill_workers_again_and_again(stage: Stage) -> None:
     """Workers are killed in turn while jobs of half a second flow."""
-    await stage.load(40, 400, {"seconds": 0.5})
+    await stage.load(40, None, {"seconds": 0.5})
     for number in range(6):
         await settle(1.5)
         victim = stage.fleet.workers[number % len(stage.fleet.workers)]
@@ -73,7 +73,7 @@ async def kill_notifiers_amid_deliveries(stage: Stage) -> None:
 
 async def rolling_restart(stage: Stage) -> None:
     """Every process is asked to stop, in turn, twice, and started again, under load."""
-    await stage.load(50, 600, {"seconds": 0.2})
+    await stage.load(50, None, {"seconds": 0.2})
     for process in [*stage.fleet.processes, *stage.fleet.processes]:
         await settle(0.5)
         code = await process.terminate()
@@ -134,7 +134,7 @@ async def freeze_a_worker(stage: Stage) -> None:
 
 async def kill_everything(stage: Stage) -> None:
     """The power goes: every process of ours dies at once, twice."""
-    await stage.load(100, 500)
+    await stage.load(100)
     for _ in range(2):
         await settle(2)
         for process in stage.fleet.processes:
@@ -146,7 +146,7 @@ async def kill_everything(stage: Stage) -> None:
 
 async def kill_embedded(stage: Stage) -> None:
     """The one embedded process over SQLite is killed again and again under load."""
-    await stage.load(100, 800)
+    await stage.load(100)
     for _ in range(8):
         await settle(1.2)
         await stage.fleet.apis[0].kill()

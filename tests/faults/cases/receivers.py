@@ -8,7 +8,7 @@ async def down_for_a_while(stage: Stage) -> None:
     """The receiver refuses everything for 15 s; afterwards all arrives, under the same ids and bytes."""
     stage.inbox.is_down = True
     stage.faults += 1
-    await stage.load(40, 400)
+    await stage.load(40)
     await settle(15)
     stage.inbox.is_down = False
 
