@@ -7,7 +7,7 @@ from ringback_backends.contracts.broker import BrokerStatus, Queue
 from ringback_backends.contracts.errors import BrokerUnavailable
 from ringback_backends.rabbitmq.background import Background
 from ringback_backends.rabbitmq.declaring import declare
-from ringback_backends.rabbitmq.feed import Feed, Source
+from ringback_backends.rabbitmq.feed import QUIET_S, Feed, Source
 from ringback_backends.rabbitmq.health import Health
 from ringback_backends.rabbitmq.inbox import Inbox
 from ringback_backends.rabbitmq.line import Line
@@ -38,6 +38,7 @@ class RabbitBroker:
         queue_type: QueueType | str = QueueType.QUORUM,
         publish_within_s: float = PUBLISH_WITHIN_S,
         prefetch: int = PREFETCH,
+        quiet_s: float = QUIET_S,
         observer: BrokerObserver | None = None,
     ) -> None:
         """Connects to nothing yet.
@@ -47,11 +48,13 @@ class RabbitBroker:
             queue_type: what queues are declared as; what exists as another type is used as it is.
             publish_within_s: the deadline of one publish.
             prefetch: the most unsettled envelopes of one subscription.
+            quiet_s: after so many seconds without a message a consumer begins anew, in case the server has lost it.
             observer: told of publishes, parked messages and reconnections.
         """
         self._url = url
         self._type = QueueType(queue_type)
         self._prefetch = prefetch
+        self._quiet_s = quiet_s
         self._observer = observer or Unobserved()
         self._health = Health()
         self._background = Background(self._wake_all)
@@ -104,7 +107,9 @@ class RabbitBroker:
         background = Background(inbox.wake, self._background)
         prefetch = max(LEAST_PREFETCH, self._prefetch // max(1, len(shapes)))
         feeds = [
-            Feed(Source(shape, queue.kind, prefetch), link, inbox, self._parking, self._health, background)
+            Feed(
+                Source(shape, queue.kind, prefetch, self._quiet_s), link, inbox, self._parking, self._health, background
+            )
             for queue, shape in shapes.items()
         ]
         subscription = RabbitSubscription(feeds, inbox, background)

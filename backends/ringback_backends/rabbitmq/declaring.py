@@ -67,7 +67,7 @@ class _Declarer:
         except ChannelAccessRefused:
             return None
         except ChannelPreconditionFailed as difference:
-            if await self._fits(lambda: self._make_exchange(shape, durable=False)):
+            if await self._difference(partial(self._make_exchange, shape, durable=False)) is None:
                 return f"{shape.name} is not durable"
             raise BrokerMisfit(shape.name, explain(difference)) from difference
         return None
@@ -84,16 +84,20 @@ class _Declarer:
             await self._make_queue(shape.name, shape.arguments)
         except ChannelAccessRefused:
             return None
-        except ChannelPreconditionFailed as difference:
-            return await self._describe(shape, difference)
+        except ChannelPreconditionFailed:
+            return await self._describe(shape)
         return None
 
-    async def _describe(self, shape: QueueShape, difference: ChannelPreconditionFailed) -> str | None:
+    async def _describe(self, shape: QueueShape) -> str | None:
         """A remark about a queue that was declared by somebody else. All that matters is that it carries messages."""
+        words = ""
         for type_, arguments in _likely(shape):
-            if await self._fits(partial(self._make_queue, shape.name, arguments)):
+            difference = await self._difference(partial(self._make_queue, shape.name, arguments))
+            if difference is None:
                 return None if type_ is shape.type else f"{shape.name} is a {type_.value} queue, not {shape.type.value}"
-        return f"{shape.name} differs: {explain(difference)}"
+            # the server names one difference only; the last guess, the plain queue, leaves out those that are ours
+            words = explain(difference)
+        return f"{shape.name} differs: {words}"
 
     async def _make_exchange(self, shape: ExchangeShape, *, durable: bool) -> None:
         await self._ask(lambda channel: channel.exchange_declare(shape.name, exchange_type="direct", durable=durable))
@@ -108,12 +112,12 @@ class _Declarer:
             # as above: somebody else made it, and has surely bound it; if not, publishes come back and say so
             return
 
-    async def _fits(self, attempt: Callable[[], Awaitable[None]]) -> bool:
+    async def _difference(self, attempt: Callable[[], Awaitable[None]]) -> ChannelPreconditionFailed | None:
         try:
             await attempt()
-        except ChannelPreconditionFailed:
-            return False
-        return True
+        except ChannelPreconditionFailed as difference:
+            return difference
+        return None
 
     async def _ask(self, question: Callable[[Channel], Awaitable[T]]) -> T:
         if self._channel is None or self._channel.is_closed:
@@ -125,7 +129,7 @@ class _Declarer:
 
 def _likely(shape: QueueShape) -> Iterator[tuple[QueueType, Mapping[str, int | str]]]:
     """How else a queue may have been declared, by this program with another setting or by hand."""
-    for type_ in QueueType:
+    yield QueueType.CLASSIC, {}
+    for type_ in sorted(QueueType, key=lambda type_: type_ is shape.type):
         yield type_, replace(shape, type=type_).arguments
         yield type_, {"x-queue-type": type_.value}
-    yield QueueType.CLASSIC, {}

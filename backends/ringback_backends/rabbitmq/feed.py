@@ -1,6 +1,7 @@
 """Consumes one queue, whatever happens to connection, channel, queue and exchange, until it is closed."""
 
 import asyncio
+import random
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,12 +15,20 @@ from ringback_backends.rabbitmq.declaring import declare
 from ringback_backends.rabbitmq.errors import DRIVER_ERRORS, ConnectionLost, explain
 from ringback_backends.rabbitmq.health import Health
 from ringback_backends.rabbitmq.inbox import Inbox, RabbitReceived
+from ringback_backends.rabbitmq.line import Line
 from ringback_backends.rabbitmq.link import STEADY_S, Link
 from ringback_backends.rabbitmq.pacing import MISFIT_S, jittered_pause
 from ringback_backends.rabbitmq.parking import Parking
 from ringback_backends.rabbitmq.session import Session
 from ringback_backends.rabbitmq.topology import QueueShape
 from ringback_schemas.envelopes import EnvelopeKind, InvalidEnvelope, parse_envelope
+
+QUIET_S = 30.0
+"""After so long without a message a consumer begins anew, on another channel, in case the server has lost it.
+
+RabbitMQ 3.10 does that without a word when a quorum queue is deleted and declared again at once: it still counts the
+consumer, even counts messages as delivered to it, and delivers nothing.
+"""
 
 PARK_AGAIN_S = 5.0
 PAUSE_WITHIN_S = 3.0
@@ -34,6 +43,7 @@ class Source:
     shape: QueueShape
     kind: EnvelopeKind
     prefetch: int
+    quiet_s: float
 
 
 class Feed:
@@ -50,6 +60,7 @@ class Feed:
         self._background = background
         self._part = f"{source.shape.name} #{id(self):x}"
         self._is_wanted = True
+        self._failures = 0
         self._session: Session | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -73,32 +84,37 @@ class Feed:
 
     async def run(self) -> None:
         """Consume, for ever."""
-        failures = 0
-        clock = asyncio.get_running_loop().time
         try:
             while True:
                 line = await self._link.up()
-                began_at = clock()
-                pause_s = 0.0
-                try:
-                    remarks = await declare(line, self._source.shape)
-                    self._health.note(self._source.shape.name, "; ".join(remarks) or None)
-                    await self._consume(await line.channel())
-                except BrokerMisfit as misfit:
-                    self._trouble(str(misfit), failures)
-                    pause_s = MISFIT_S
-                except DRIVER_ERRORS as error:
-                    self._trouble(explain(error), failures)
-                failures = 1 if clock() - began_at >= STEADY_S else failures + 1
-                await asyncio.sleep(pause_s or jittered_pause(failures))
+                pause_s = await self._one_session(line)
+                await asyncio.sleep(pause_s)
         finally:
             self._health.well(self._part)
 
+    async def _one_session(self, line: Line) -> float:
+        """One channel from its beginning to its end; how many seconds to wait before the next."""
+        clock = asyncio.get_running_loop().time
+        began_at = clock()
+        try:
+            remarks = await declare(line, self._source.shape)
+            self._health.note(self._source.shape.name, "; ".join(remarks) or None)
+            await self._consume(await line.channel())
+        except BrokerMisfit as misfit:
+            self._trouble(str(misfit))
+            return MISFIT_S
+        except DRIVER_ERRORS as error:
+            if clock() - began_at >= STEADY_S:
+                self._failures = 0
+            self._trouble(explain(error))
+            return jittered_pause(self._failures)
+        return 0.0
+
     async def _consume(self, channel: Channel) -> None:
-        """Consume over that channel until it ends.
+        """Consume over that channel until nothing has come for long, or it ends.
 
         Raises:
-            ConnectionLost: it always ends some time; and ``DRIVER_ERRORS``.
+            ConnectionLost: it ended; and the rest of ``DRIVER_ERRORS``.
         """
         session = self._session = Session(channel, self._source.shape.name)
         try:
@@ -106,7 +122,9 @@ class Feed:
                 await session.prefetch(self._source.prefetch)
                 while not session.is_over:
                     await self._follow(session)
-                    await session.news()
+                    quiet_s = self._source.quiet_s * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
+                    if not await session.news(quiet_s) and session.is_consuming and session.was_quiet():
+                        return
             raise ConnectionLost(session.why_over)
         finally:
             self._session = None
@@ -154,9 +172,10 @@ class Feed:
         if self._session is not None:
             self._session.nudge()
 
-    def _trouble(self, reason: str, failures: int) -> None:
+    def _trouble(self, reason: str) -> None:
+        self._failures += 1
         self._health.trouble(self._part, self._sentence(reason))
-        if failures == 0:
+        if self._failures == 1:
             log.warning("broker_consumer_lost", queue=self._source.shape.name, reason=reason)
 
     def _sentence(self, reason: str) -> str:

@@ -27,6 +27,7 @@ class Session:
         self._news = asyncio.Event()
         self._tag: str | None = None
         self._is_cancelled = False
+        self._seen = 0
         channel.closing.add_done_callback(lambda _: self._news.set())
         channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
 
@@ -96,10 +97,20 @@ class Session:
                 await self._channel.basic_cancel(self._tag)
         self._tag = None
 
-    async def news(self) -> None:
-        """Wait until it is over or somebody nudges."""
-        await self._news.wait()
+    async def news(self, within_s: float) -> bool:
+        """Wait until it is over or somebody nudges; false when neither happened in time."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._news.wait()
+        except TimeoutError:
+            return False
         self._news.clear()
+        return True
+
+    def was_quiet(self) -> bool:
+        """Whether nothing has come since this was asked last, and nothing is in hand."""
+        seen, self._seen = self._seen, self.settlements.deliveries
+        return seen == self._seen and self.settlements.is_empty
 
     def nudge(self) -> None:
         """Have ``news`` return."""

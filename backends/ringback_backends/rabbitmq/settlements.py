@@ -27,9 +27,17 @@ class Settlements:
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
         self._is_over = False
+        self.deliveries = 0
+        """How many have come so far."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that came is settled."""
+        return not self._fates
 
     def received(self, tag: int) -> None:
         """A delivery has come."""
+        self.deliveries += 1
         self._fates[tag] = _Fate.UNKNOWN
 
     def ack(self, tag: int) -> None:
