@@ -147,7 +147,7 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
     return min(LONGEST_WAIT_S, float(text)) if text.isascii() and text.isdigit() else 0.0
 
 
-_backoff_s: Any = tenacity.wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S)
+_backoff_s: Any = tenacity.wait_exponential_jitter(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=FIRST_WAIT_S)
 
 
 def _pause_s(state: tenacity.RetryCallState) -> float:
