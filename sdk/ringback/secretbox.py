@@ -1,6 +1,7 @@
 """Secrets at rest: sealed with the newest key, opened with any. Fernet, by the ``cryptography`` package."""
 
 import os
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -75,8 +76,8 @@ def load_or_create_key_file(path: Path, make: Callable[[], str] = new_key) -> li
 def _create(path: Path, key: str) -> None:
     """Write beside it and link: a reader never sees half a file, and a second writer leaves the first one's."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w") as file:
             file.write(f"{key}\n")
