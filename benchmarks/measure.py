@@ -133,14 +133,17 @@ class Driver:
     def load(self, *, jobs: int, rate: float = 0.0, destinations: int = 1) -> dict[str, Any]:
         """Put so many jobs through, and tell how that went."""
         ask(f"{self.bench.receiver_url}/reset", self.secret)
-        before = self.cpu_s()
+        before, machine_before, began = self.cpu_s(), procs.machine_cpu_s(), time.monotonic()
         told = self._loadgen(jobs, rate, destinations)
         self._drain(len(told["jobs"]))
-        after = self.cpu_s()
+        after, machine_after, took_s = self.cpu_s(), procs.machine_cpu_s(), time.monotonic() - began
         self.fleet.check()
         figures = self._figures(told)
         done = max(1, figures["arrived"])
         figures["cpu_us_per_job"] = {name: round((after[name] - before[name]) * 1e6 / done, 1) for name in before}
+        ours_s = sum(after[name] - before[name] for name in before) + told["cpu_s"]
+        foreign_s = max(0.0, machine_after - machine_before - ours_s)
+        figures["foreign_cores"] = round(foreign_s / took_s, 2)
         if figures["arrived"] < figures["jobs"]:
             print(f"  {self.stack.name}: {figures['jobs'] - figures['arrived']} webhooks missing", flush=True)
             for name in self.fleet.pids:

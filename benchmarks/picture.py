@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, LABELS, LEFT, RATES, RIGHT = 960, 290, 300, 330, 690
+WIDTH, LABELS, LEFT, RATES, RIGHT = 980, 300, 310, 330, 700
 ROW, TOP, BAR = 34, 64, 18
 LATENCIES = WIDTH - RIGHT - 30
 WHAT = "Whole-road rate and latency of each stack"
@@ -33,9 +33,9 @@ class Bar:
 
 
 def _round_up(value: float) -> float:
-    """The next 1, 2 or 5 times a power of ten."""
+    """The next value that divides well by four."""
     power = 10.0 ** math.floor(math.log10(max(value, 1e-9)))
-    return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= value)
+    return next(step * power for step in (1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 6.0, 8.0, 10.0) if step * power >= value)
 
 
 def _axis(left: int, width: int, top_value: float, height: int, unit: str) -> list[str]:

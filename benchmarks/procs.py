@@ -97,6 +97,13 @@ def cpu_s(root: int) -> float:
     return ticks / TICKS_A_SECOND
 
 
+def machine_cpu_s() -> float:
+    """CPU seconds of everything on the machine, and what its host took from it."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen = fields[:8]
+    return (user + nice + system + interrupts + soft + stolen) / TICKS_A_SECOND
+
+
 def memory(root: int) -> Memory:
     """What the process and its children hold now."""
     largest, total = 0.0, 0.0

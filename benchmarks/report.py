@@ -14,6 +14,8 @@ PICTURE = DOCUMENT.with_suffix(".svg")
 RAW = stacks.HERE / "results" / "latest.json"
 BEGIN, END = "<!-- results: written by benchmarks/run.py -->", "<!-- end of results -->"
 
+BUSY_CORES = 0.3
+
 Figures = Mapping[str, Any]
 Pick = Callable[[Figures], float]
 
@@ -22,15 +24,24 @@ def line(stack: stacks.Stack, figures: Figures, number: int, took_s: float) -> s
     """One stack's round in a line."""
     flood = figures["flood"]
     steady = [f"{rate}/s {e['road_ms']['p50']}/{e['road_ms']['p99']} ms" for rate, e in figures["steady"].items()]
-    return (
-        f"  {stack.name} #{number} ({took_s:.0f} s): accept {flood['accept_per_s']:,.0f}/s, "
-        f"road {flood['road_per_s']:,.0f}/s, {total_cpu_us(flood) / 1000:.2f} ms of CPU a job; {'; '.join(steady)}"
-    )
+    parts = [
+        f"accept {flood['accept_per_s']:,.0f}/s",
+        f"road {flood['road_per_s']:,.0f}/s",
+        f"{total_cpu_us(flood) / 1000:.2f} ms of CPU a job",
+        f"others on {foreign_cores([figures]):.2f} cores",
+    ]
+    return f"  {stack.name} #{number} ({took_s:.0f} s): {', '.join(parts)}; {'; '.join(steady)}"
 
 
 def total_cpu_us(load: Figures) -> float:
     """CPU of every process for one job: the stack, the servers, the receiver and the load generator."""
     return sum(load["cpu_us_per_job"].values())
+
+
+def foreign_cores(rounds: Sequence[Figures]) -> float:
+    """The most that anything else on the machine used meanwhile: near 0 on a quiet one."""
+    loads = [load for each in rounds for load in [*each["steady"].values(), each["flood"]]]
+    return max(load["foreign_cores"] for load in loads)
 
 
 def median(rounds: Sequence[Figures], pick: Pick) -> float:
@@ -137,13 +148,20 @@ def about(outcome: Figures) -> str:
         f"- {facts['date']}, commit {facts['commit']}, `{facts['command']}`, {outcome['rounds']} round(s), medians",
         f"- {facts['machine']}; everything on it, load generator and receiver too",
         f"- a write of 8 KiB with fdatasync takes {facts['flush_us']:.0f} µs there",
-        f"- load average at the start: {facts['load_before']:.2f}",
+        f"- {quiet(outcome)}",
         f"- Python {facts['python']}, PostgreSQL {facts['postgresql']} ({settings}), RabbitMQ {facts['rabbitmq']}",
     ]
     for stack, _ in _chosen(outcome):
         versions = ", ".join(f"{name} {version}" for name, version in facts["versions"][stack.name].items())
         lines.append(f"- {stack.title}: {versions}")
     return "\n".join(lines)
+
+
+def quiet(outcome: Figures) -> str:
+    """Whether the machine had anything else to do."""
+    most = max(foreign_cores(rounds) for _, rounds in _chosen(outcome))
+    told = f"whatever else ran on the machine used up to {most:.2f} cores"
+    return told if most < BUSY_CORES else f"**the machine was busy: {told}, so these figures are too low**"
 
 
 def lost(outcome: Figures) -> str:

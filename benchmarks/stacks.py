@@ -140,14 +140,14 @@ STACKS = [
     ),
     Stack(
         "bare-batched",
-        "Bare scripts, envelopes and group commits",
+        "Bare scripts, envelopes, group commits",
         _bare("batched.py"),
         _bench_environment,
         packages=_BARE_PACKAGES,
     ),
     Stack(
         "bare-per-job",
-        "Bare scripts, a message and commits per job",
+        "Bare scripts, one message a job",
         _bare("per_job.py"),
         _bench_environment,
         packages=_BARE_PACKAGES,
