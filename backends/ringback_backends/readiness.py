@@ -24,6 +24,15 @@ class Readiness:
         self._store = store
         self._broker = broker
         self._is_draining = is_draining
+        self._awaited: str | None = None
+
+    def wait_for(self, what: str) -> None:
+        """Be unready until ``begin``: something must be in the store before anybody can use this process."""
+        self._awaited = what
+
+    def begin(self) -> None:
+        """What was waited for has come. Safe to call twice."""
+        self._awaited = None
 
     def drain(self) -> None:
         """Be unready from now on, so that nobody sends anything here. Safe to call twice."""
@@ -31,7 +40,7 @@ class Readiness:
 
     async def check(self) -> ReadinessBody:
         """How things are now; takes a second at most."""
-        checks = [*await self._check_store(), self._check_broker(), self._check_draining()]
+        checks = [*await self._check_store(), self._check_broker(), self._check_draining(), *self._check_awaited()]
         return ReadinessBody(ready=all(check.status is not CheckStatus.FAILED for check in checks), checks=checks)
 
     async def _check_store(self) -> list[CheckBody]:
@@ -67,3 +76,8 @@ class Readiness:
             detail = "the process is stopping; what it has in hand is finished or given back"
             return CheckBody(name="draining", status=CheckStatus.FAILED, detail=detail)
         return CheckBody(name="draining", status=CheckStatus.OK, detail="no")
+
+    def _check_awaited(self) -> list[CheckBody]:
+        if self._awaited is None:
+            return []
+        return [CheckBody(name="starting", status=CheckStatus.FAILED, detail=f"waits for {self._awaited}")]

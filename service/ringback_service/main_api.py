@@ -23,6 +23,7 @@ from ringback_backends.lease.rounds import Rounds
 from ringback_backends.lease.sweeper import Sweeper
 from ringback_backends.observed import observed
 from ringback_backends.rabbitmq import RabbitBroker
+from ringback_backends.readiness import Readiness
 from ringback_backends.sampling import Sampler
 from ringback_backends.sql import open_store
 from ringback_schemas.ids import new_instance_id
@@ -45,6 +46,7 @@ class _Parts:
     rounds: tuple[Rounds, ...]
     heartbeat: Heartbeat
     store: Store
+    readiness: Readiness
     api_key: str | None
 
 
@@ -84,6 +86,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     deps = await stack.enter_async_context(
         open_dependencies(plan, telemetry, store=store, broker=broker, announcer=announcer, tasks=tasks)
     )
+    deps.readiness.wait_for("the default tenant and the bootstrap key")
     server = ApiServer(build_app(deps), deps.readiness, settings.host, settings.port, drain_s=settings.drain_s)
     heartbeat = Heartbeat(
         NewInstance(new_instance_id(), Role.API, socket.gethostname(), os.getpid(), plan.version),
@@ -96,6 +99,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         rounds=_rounds(settings, metrics, store, announcer),
         heartbeat=heartbeat,
         store=store,
+        readiness=deps.readiness,
         api_key=None if key is None else key.get_secret_value(),
     )
 
@@ -139,6 +143,7 @@ async def _run(parts: _Parts, shutdown: Shutdown) -> None:
 async def _live(parts: _Parts) -> None:
     """Prepare a fresh store, and be among the instances. While the store is away this waits; the API answers 503."""
     await bootstrap(parts.store, parts.api_key)
+    parts.readiness.begin()
     async with parts.heartbeat:
         await parts.heartbeat.watch()
 

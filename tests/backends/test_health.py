@@ -90,3 +90,18 @@ async def test_taken_port_is_told_in_words() -> None:
         readiness = Readiness(cast("Store", Pinged("0001")), InProcessBroker())
         with pytest.raises(HealthPortTaken, match=f"127.0.0.1:{port}"):
             await serving_health("127.0.0.1", port, readiness, CollectorRegistry(), "1").__aenter__()
+
+
+async def test_readiness_is_false_until_what_it_waits_for_has_come() -> None:
+    """A front end is not ready before its first key is in the store: who waits for readiness may use the key."""
+    broker = InProcessBroker()
+    await broker.start()
+    readiness = Readiness(cast("Store", Pinged("0001")), broker)
+
+    readiness.wait_for("the bootstrap key")
+    before = await readiness.check()
+    readiness.begin()
+    after = await readiness.check()
+
+    assert (before.ready, after.ready) == (False, True)
+    assert before.checks[-1].detail == "waits for the bootstrap key"

@@ -13,6 +13,9 @@ from ringback_service.api.refusals import Refused
 REMEMBER_S = 3.0
 """How long a key is believed without asking the store: also how long a revoked one may still work elsewhere."""
 
+MISSES_REMEMBERED_S = 0.5
+"""As above, for a key that does not exist: long enough to bear a flood of them, short enough for one just made."""
+
 _REMEMBERED_KEYS = 10_000
 _LONGEST_KEY = 512
 
@@ -64,7 +67,8 @@ class Authenticator:
             key = await self._tenants.find_key(key_hash)
         finally:
             del self._lookups[key_hash]
-        self._known[key_hash] = (time.monotonic() + self._remember_s, key)
+        remember_s = min(MISSES_REMEMBERED_S, self._remember_s) if key is None else self._remember_s
+        self._known[key_hash] = (time.monotonic() + remember_s, key)
         self._known.move_to_end(key_hash)
         if len(self._known) > _REMEMBERED_KEYS:
             self._known.popitem(last=False)
