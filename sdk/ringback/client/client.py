@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 from pydantic_core import to_json
@@ -23,6 +23,7 @@ from ringback_schemas.http import (
     TaskTypeBody,
     TaskTypesBody,
 )
+from ringback_schemas.ids import check_id
 from ringback_schemas.states import DeliveryState, JobState
 
 GIVE_UP_AFTER_S = 60.0
@@ -35,7 +36,8 @@ class Client:
     """Talks to a Ringback API: ``async with Client("https://jobs.example", key) as client``.
 
     Every request may be repeated without harm and is, while connections fail or the API answers 503: submitting carries
-    an idempotency key. Errors are in ``ringback.client.errors``.
+    an idempotency key. Errors are in ``ringback.client.errors``; an id that can be
+    none raises ``InvalidId`` before anything is asked.
     """
 
     def __init__(self, url: str, key: str, *, give_up_after_s: float = GIVE_UP_AFTER_S) -> None:
@@ -111,7 +113,7 @@ class Client:
 
     async def get(self, job_id: str) -> JobBody:
         """The job as it is now."""
-        return await self._job("GET", f"/v1/jobs/{_segment(job_id)}")
+        return await self._job("GET", f"/v1/jobs/{check_id('job', job_id)}")
 
     async def wait(
         self,
@@ -152,12 +154,12 @@ class Client:
         Raises:
             ProblemError: ``result-not-ready``, or ``result-of-failed-job``.
         """
-        answer = await self._transport.request("GET", f"/v1/jobs/{_segment(job_id)}/result")
+        answer = await self._transport.request("GET", f"/v1/jobs/{check_id('job', job_id)}/result")
         return orjson.loads(answer.body)
 
     async def cancel(self, job_id: str) -> JobBody:
         """Cancel a job that waits, ask the worker of one that runs to stop it; done already is as good."""
-        return await self._job("POST", f"/v1/jobs/{_segment(job_id)}/cancel")
+        return await self._job("POST", f"/v1/jobs/{check_id('job', job_id)}/cancel")
 
     async def jobs(
         self,
@@ -178,7 +180,7 @@ class Client:
 
     async def deliveries(self, job_id: str) -> list[DeliveryBody]:
         """The deliveries of a job with their attempts, oldest first."""
-        answer = await self._transport.request("GET", f"/v1/jobs/{_segment(job_id)}/deliveries")
+        answer = await self._transport.request("GET", f"/v1/jobs/{check_id('job', job_id)}/deliveries")
         return DeliveryPage.model_validate_json(answer.body).items
 
     async def all_deliveries(self, *, state: Sequence[DeliveryState] = ()) -> AsyncIterator[DeliveryBody]:
@@ -189,12 +191,12 @@ class Client:
 
     async def delivery(self, delivery_id: str) -> DeliveryBody:
         """A delivery with its attempts."""
-        answer = await self._transport.request("GET", f"/v1/deliveries/{_segment(delivery_id)}")
+        answer = await self._transport.request("GET", f"/v1/deliveries/{check_id('dlv', delivery_id)}")
         return DeliveryBody.model_validate_json(answer.body)
 
     async def redeliver(self, delivery_id: str) -> DeliveryBody:
         """Send a webhook again: same ``webhook-id``, same bytes, a fresh schedule."""
-        answer = await self._transport.request("POST", f"/v1/deliveries/{_segment(delivery_id)}/redeliver")
+        answer = await self._transport.request("POST", f"/v1/deliveries/{check_id('dlv', delivery_id)}/redeliver")
         return DeliveryBody.model_validate_json(answer.body)
 
     async def signing_secrets(self) -> list[str]:
@@ -223,11 +225,6 @@ class Client:
                 return
             # only its parameters: the API may know itself by another name than we know it by
             wanted = parse_qsl(urlsplit(following).query, keep_blank_values=True)
-
-
-def _segment(text: str) -> str:
-    """An id as part of a path: whatever it holds, it stays one part."""
-    return quote(text, safe="").replace(".", "%2E")
 
 
 def _moment(moment: datetime | None) -> str | None:
