@@ -34,7 +34,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Store]:
     """A store with two tenants and nothing else in it."""
-    await _empty(database_url)
+    await empty(database_url)
     async with open_store(database_url, secret_box=SecretBox([SEALING_KEY]), pool_size=6) as opened:
         await opened.create_tenant(DEFAULT_TENANT, "first")
         await opened.create_tenant(OTHER_TENANT, "second")
@@ -64,7 +64,8 @@ async def _migrate(url: str) -> None:
     await migrate(url)
 
 
-async def _empty(url: str) -> None:
+async def empty(url: str) -> None:
+    """Delete every row."""
     if is_sqlite(url):
         await asyncio.to_thread(_empty_file, str(sqlite_path(url)))
         return
