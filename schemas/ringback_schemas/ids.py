@@ -52,6 +52,11 @@ def new_id(kind: str) -> str:
     return f"{kind}_{_encode(uuid7(time.time_ns() // 1_000_000, secrets.randbits(74)))}"
 
 
+def earliest_id(kind: str, unix_ms: int) -> str:
+    """The least id that could be made at that millisecond: a bound for what came later, by its age alone."""
+    return f"{kind}_{_encode(uuid7(unix_ms, 0))}"
+
+
 def check_id(kind: str, text: str) -> str:
     """The text itself when it is an id of that kind.
 

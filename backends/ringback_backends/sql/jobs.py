@@ -1,6 +1,7 @@
 """What is asked of jobs beside accepting, claiming and finishing: the same queries for both databases."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, insert, literal, null, select, true, update
@@ -10,7 +11,7 @@ from ringback_backends.sql.database import Database
 from ringback_backends.sql.inserting import insert_into
 from ringback_backends.sql.rows import JOB_WIDTH, job_record
 from ringback_backends.sql.tables import job_attempts, job_progress, job_requests, job_results, job_tags, jobs
-from ringback_schemas.ids import InstanceId, JobId, TenantId
+from ringback_schemas.ids import InstanceId, JobId, TenantId, earliest_id
 from ringback_schemas.jobs import (
     AttemptOutcome,
     JobAttempt,
@@ -45,6 +46,9 @@ DETAIL = (
     .outerjoin(job_progress, job_progress.c.job_id == jobs.c.id)
 )
 """Jobs with all that has one row each."""
+
+CLOCK_SKEW = timedelta(days=1)
+"""Ids are made by the processes' clocks, ``created_at`` by the database's: so far apart they never are."""
 
 WAITS = jobs.c.state.in_([literal(state, literal_execute=True) for state in ("queued", "scheduled", "retrying")])
 """Spelt as in the partial indexes."""
@@ -138,6 +142,9 @@ def _listing(tenant_id: TenantId, wanted: JobFilter) -> Select[Any]:
         query = query.where(jobs.c.queue == wanted.queue)
     if wanted.created_after is not None:
         query = query.where(jobs.c.created_at > wanted.created_after)
+        # Ids tell their age, and the list goes by id: so it ends here, instead of going through all that is older.
+        first = earliest_id("job", max(0, int((wanted.created_after - CLOCK_SKEW).timestamp() * 1000)))
+        query = query.where(job_requests.c.job_id >= first)
     if wanted.tag is not None:
         tagged = and_(job_tags.c.tenant_id == tenant_id, job_tags.c.tag == wanted.tag)
         query = query.join(job_tags, job_tags.c.job_id == jobs.c.id).where(tagged)
