@@ -36,6 +36,17 @@ class Verdict(StrEnum):
     NOTIFIER_LOST = "notifier_lost"
 
 
+class WaitReason(StrEnum):
+    """Why a delivery that is due waits at its destination, as of when it was set aside."""
+
+    CIRCUIT = "circuit"
+    """The destination failed too often and is only probed."""
+    IN_FLIGHT = "in_flight"
+    """As many are being sent there as may be at once."""
+    RATE = "rate"
+    """As many were sent there as may be in a second."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
     """A delivery to be stored with its event; due at once."""
@@ -71,6 +82,8 @@ class DeliveryRecord:
     """Absent once it is done."""
     finished_at: datetime | None
     owner: InstanceId | None
+    waits_for: WaitReason | None = None
+    """Why it waits although it is due; absent for most."""
 
 
 @dataclass(frozen=True, slots=True)

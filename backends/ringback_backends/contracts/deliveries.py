@@ -26,7 +26,7 @@ class DeliveryStore(Protocol):
         """
 
     async def claim_due_deliveries(self, owner: InstanceId, limit: int) -> list[ClaimedDelivery]:
-        """As ``claim_deliveries`` for whatever is due, the longest overdue first."""
+        """As ``claim_deliveries`` for whatever is due and was not set aside, the longest overdue first."""
 
     async def record_attempts(self, outcomes: Sequence[DeliveryOutcome]) -> list[bool]:
         """Store attempts and what follows from them; False for one that was fenced: nothing of it is stored."""

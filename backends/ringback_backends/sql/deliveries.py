@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, literal, select, update
+from sqlalchemy import Connection, Row, Select, and_, literal, select, text, update
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
-from ringback_backends.sql.rows import delivery_record
+from ringback_backends.sql.rows import stored_delivery
 from ringback_backends.sql.tables import deliveries, delivery_attempts, delivery_targets
 from ringback_schemas.deliveries import (
     DeliveryAttempt,
@@ -37,14 +37,30 @@ RECORDS = select(
     deliveries.c.next_attempt_at,
     deliveries.c.finished_at,
     deliveries.c.owner,
+    deliveries.c.waits_for,
 ).join_from(
     delivery_targets,
     deliveries,
     deliveries.c.id == delivery_targets.c.delivery_id,
 )
-"""Deliveries as records: what ``delivery_record`` reads."""
+"""Deliveries as records: what ``stored_delivery`` reads."""
 
 SENDING = deliveries.c.state == literal("sending", literal_execute=True)
+
+# A loose scan of the index ``deliveries_waiting``: one probe for each destination, however much waits there.
+WAITING_DESTINATIONS = text("""
+WITH RECURSIVE waiting (destination) AS (
+    SELECT * FROM (
+        SELECT d.destination FROM deliveries d WHERE d.waits_for IS NOT NULL AND d.destination > :after
+        ORDER BY d.destination LIMIT 1) AS first
+  UNION ALL
+    SELECT (
+        SELECT d.destination FROM deliveries d WHERE d.waits_for IS NOT NULL AND d.destination > w.destination
+        ORDER BY d.destination LIMIT 1)
+    FROM waiting w WHERE w.destination IS NOT NULL
+)
+SELECT destination FROM waiting WHERE destination IS NOT NULL LIMIT :most
+""")
 
 REDELIVERABLE = (DeliveryState.RETRYING, DeliveryState.DELIVERED, DeliveryState.EXHAUSTED)
 
@@ -68,19 +84,26 @@ class DeliveryQueries:
             "held_deliveries", lambda connection: [DeliveryRef(*row) for row in connection.execute(query)]
         )
 
+    async def waiting_destinations(self, after: str, limit: int) -> list[str]:
+        """See ``LaneStore.waiting_destinations``."""
+        query = WAITING_DESTINATIONS.bindparams(after=after, most=limit)
+        return await self._database.read(
+            "waiting_destinations", lambda connection: list(connection.execute(query).scalars())
+        )
+
     async def redeliver(self, tenant_id: TenantId, delivery_id: DeliveryId) -> DeliveryRecord | None:
         """See ``DeliveryStore.redeliver``."""
         mine = and_(deliveries.c.tenant_id == tenant_id, deliveries.c.id == delivery_id)
         afresh = (
             update(deliveries)
             .where(mine, deliveries.c.state.in_([state.value for state in REDELIVERABLE]))
-            .values(state=DeliveryState.PENDING.value, tries=0, next_attempt_at=now(), finished_at=None)
+            .values(state=DeliveryState.PENDING.value, tries=0, next_attempt_at=now(), finished_at=None, waits_for=None)
         )
 
         def redeliver(connection: Connection) -> DeliveryRecord | None:
             connection.execute(afresh)
             row = connection.execute(RECORDS.where(*_named(tenant_id, delivery_id))).one_or_none()
-            return None if row is None else delivery_record(row)
+            return None if row is None else stored_delivery(row)
 
         return await self._database.write("redeliver", redeliver)
 
@@ -108,7 +131,7 @@ class DeliveryQueries:
             query = query.where(delivery_targets.c.delivery_id < before)
         query = query.order_by(delivery_targets.c.delivery_id.desc()).limit(limit)
         return await self._database.read(
-            "list_deliveries", lambda connection: [delivery_record(row) for row in connection.execute(query)]
+            "list_deliveries", lambda connection: [stored_delivery(row) for row in connection.execute(query)]
         )
 
     async def _details(self, operation: str, query: Select[Any]) -> list[DeliveryDetail]:
@@ -120,7 +143,7 @@ def _named(tenant_id: TenantId, delivery_id: DeliveryId) -> tuple[Any, Any]:
 
 
 def _details(connection: Connection, query: Select[Any]) -> list[DeliveryDetail]:
-    records = [delivery_record(row) for row in connection.execute(query)]
+    records = [stored_delivery(row) for row in connection.execute(query)]
     attempts: dict[str, list[DeliveryAttempt]] = {record.id: [] for record in records}
     rows = connection.execute(
         select(delivery_attempts)

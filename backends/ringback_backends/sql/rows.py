@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from ringback_schemas.deliveries import ClaimedDelivery, DeliveryKind, DeliveryRecord
+from ringback_schemas.deliveries import ClaimedDelivery, DeliveryKind, DeliveryRecord, WaitReason
 from ringback_schemas.jobs import ClaimedJob, JobRecord
 from ringback_schemas.states import DeliveryState, JobState
 
@@ -18,7 +18,7 @@ JOB_WIDTH = 21
 """Columns of a job record: eighteen of ``jobs``, then callback_url, callback_events and tags of ``job_requests``."""
 
 DELIVERY_WIDTH = 16
-"""Columns of a delivery record."""
+"""Columns of a delivery record that a claim gives."""
 
 
 def to_json(texts: Iterable[str]) -> str:
@@ -45,6 +45,14 @@ def claimed_job(row: Sequence[Any]) -> ClaimedJob:
 def delivery_record(row: Sequence[Any]) -> DeliveryRecord:
     """A delivery of a row that begins with the columns of one."""
     fields: list[Any] = [*row[:5], _KINDS[row[5]], *row[6:9], _DELIVERY_STATES[row[9]], *row[10:16]]
+    return DeliveryRecord(*fields)
+
+
+def stored_delivery(row: Sequence[Any]) -> DeliveryRecord:
+    """A delivery of a row that has behind it why it waits."""
+    reason = row[DELIVERY_WIDTH]
+    waits_for = None if reason is None else WaitReason(reason)
+    fields: list[Any] = [*row[:5], _KINDS[row[5]], *row[6:9], _DELIVERY_STATES[row[9]], *row[10:16], waits_for]
     return DeliveryRecord(*fields)
 
 

@@ -225,7 +225,8 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
-DUE = text("state IN ('pending', 'retrying')")
+DUE = text("state IN ('pending', 'retrying') AND waits_for IS NULL")
+WAITING = text("waits_for IS NOT NULL")
 SENDING = text("state = 'sending'")
 
 deliveries = Table(
@@ -241,7 +242,18 @@ deliveries = Table(
     Column("claimed_at", Moment),
     Column("finished_at", Moment),
     Column("owner", Name),
+    # why it was set aside; only while it is ready
+    Column("waits_for", Name),
     Index("deliveries_due", "next_attempt_at", "id", postgresql_where=DUE, sqlite_where=DUE),
+    Index(
+        "deliveries_waiting",
+        "destination",
+        "state",
+        "next_attempt_at",
+        "id",
+        postgresql_where=WAITING,
+        sqlite_where=WAITING,
+    ),
     Index("deliveries_sending", "owner", "id", postgresql_where=SENDING, sqlite_where=SENDING),
     Index(
         "deliveries_ended_badly",

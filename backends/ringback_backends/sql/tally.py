@@ -13,7 +13,11 @@ from ringback_schemas.tallies import COUNT_CAP, QueueTally, Tallies
 Lane = tuple[str, str, int]
 """Queue, type and priority: a range of the index ``jobs_waiting``."""
 
-DUE = deliveries.c.state.in_([literal(state, literal_execute=True) for state in ("pending", "retrying")])
+DUE = and_(
+    deliveries.c.state.in_([literal(state, literal_execute=True) for state in ("pending", "retrying")]),
+    deliveries.c.waits_for.is_(None),
+)
+SET_ASIDE = deliveries.c.waits_for.is_not(None)
 
 
 def tally(connection: Connection) -> Tallies:
@@ -71,6 +75,8 @@ def _running(connection: Connection) -> dict[str, int]:
 
 def _due_deliveries(connection: Connection) -> tuple[int, datetime | None]:
     query = select(deliveries.c.next_attempt_at).where(DUE, deliveries.c.next_attempt_at <= now())
-    capped = query.order_by(deliveries.c.next_attempt_at).limit(COUNT_CAP).subquery()
-    count, oldest = connection.execute(select(func.count(), func.min(capped.c.next_attempt_at))).one()
-    return count, oldest
+    due = query.order_by(deliveries.c.next_attempt_at).limit(COUNT_CAP).subquery()
+    # in no order, which is in that of the index: beyond the cap the age is that of the oldest that was counted
+    aside = select(deliveries.c.next_attempt_at).where(SET_ASIDE).limit(COUNT_CAP).subquery()
+    both = [connection.execute(select(func.count(), func.min(some.c.next_attempt_at))).one() for some in (due, aside)]
+    return min(COUNT_CAP, sum(count for count, _ in both)), min((at for _, at in both if at is not None), default=None)

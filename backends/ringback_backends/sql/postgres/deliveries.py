@@ -23,7 +23,7 @@ WITH relaxed AS MATERIALIZED (
     FOR UPDATE OF d SKIP LOCKED
 ), claimed AS (
     UPDATE deliveries d
-    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now()
+    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now(), waits_for = NULL
     FROM picked p CROSS JOIN relaxed
     WHERE d.id = p.id
     RETURNING p.place, d.id, d.tenant_id, d.destination, d.state, d.attempt, d.tries, d.next_attempt_at, d.finished_at,
@@ -37,20 +37,20 @@ JOIN events e ON e.id = t.event_id
 ORDER BY c.place
 """
 
-# $1 owner, $2 limit. The condition on the state is spelt as in the index ``deliveries_due``, which gives the order too.
+# $1 owner, $2 limit. The condition is spelt as in the index ``deliveries_due``, which gives the order too.
 CLAIM_DUE = """
 WITH relaxed AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
 ), picked AS MATERIALIZED (
     SELECT d.id, d.next_attempt_at
     FROM deliveries d
-    WHERE d.state IN ('pending', 'retrying') AND d.next_attempt_at <= now()
+    WHERE d.state IN ('pending', 'retrying') AND d.waits_for IS NULL AND d.next_attempt_at <= now()
     ORDER BY d.next_attempt_at, d.id
     LIMIT $2
     FOR UPDATE OF d SKIP LOCKED
 ), claimed AS (
     UPDATE deliveries d
-    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now()
+    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now(), waits_for = NULL
     FROM picked p CROSS JOIN relaxed
     WHERE d.id = p.id
     RETURNING d.id, d.tenant_id, d.destination, d.state, d.attempt, d.tries, d.next_attempt_at, d.finished_at, d.owner

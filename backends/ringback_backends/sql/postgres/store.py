@@ -11,6 +11,7 @@ from ringback_backends.sql.postgres.claims import PostgresClaims
 from ringback_backends.sql.postgres.deliveries import PostgresDeliveries
 from ringback_backends.sql.postgres.engine import PostgresDatabase
 from ringback_backends.sql.postgres.finish import PostgresFinish
+from ringback_backends.sql.postgres.lanes import PostgresLanes
 from ringback_backends.sql.postgres.pool import Pool
 from ringback_backends.sql.schema import SchemaQueries
 from ringback_backends.sql.tenants import SecretBox, TenantQueries
@@ -21,6 +22,7 @@ class PostgresStore(
     PostgresClaims,
     PostgresFinish,
     PostgresDeliveries,
+    PostgresLanes,
     JobQueries,
     DeliveryQueries,
     InstanceQueries,

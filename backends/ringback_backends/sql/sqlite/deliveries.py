@@ -40,7 +40,7 @@ FROM (
 
 # ?1 ids, ?2 owner, ?3 now
 CLAIM = """
-UPDATE deliveries SET state = 'sending', owner = ?2, attempt = attempt + 1, claimed_at = ?3
+UPDATE deliveries SET state = 'sending', owner = ?2, attempt = attempt + 1, claimed_at = ?3, waits_for = NULL
 WHERE id IN (SELECT value FROM json_each(?1))
 """
 
@@ -49,7 +49,7 @@ DUE = """
 SELECT json_group_array(json_array(next_attempt_at, id))
 FROM (
     SELECT next_attempt_at, id FROM deliveries INDEXED BY deliveries_due
-    WHERE state IN ('pending', 'retrying') AND next_attempt_at <= ?1
+    WHERE state IN ('pending', 'retrying') AND waits_for IS NULL AND next_attempt_at <= ?1
     ORDER BY next_attempt_at, id
     LIMIT ?2
 )
@@ -86,27 +86,30 @@ class SqliteDeliveries:
         ids = list(dict.fromkeys(delivery_ids))
 
         def claim(connection: sqlite3.Connection) -> list[list[Any]]:
-            return _claim(connection, owner, ids, limit)
+            return claim_rows(connection, owner, ids, limit)
 
         rows = await self._sqlite.write_bare("claim_deliveries", claim, is_relaxed=True)
-        return [_claimed(row) for row in rows]
+        return [claimed(row) for row in rows]
 
     async def claim_due_deliveries(self, owner: InstanceId, limit: int) -> list[ClaimedDelivery]:
         """See ``DeliveryStore.claim_due_deliveries``."""
 
         def claim(connection: sqlite3.Connection) -> list[list[Any]]:
             due = sorted(rows_of(connection, DUE, now_us(), limit))
-            return _claim(connection, owner, [delivery_id for _, delivery_id in due], limit) if due else []
+            return claim_rows(connection, owner, [delivery_id for _, delivery_id in due], limit)
 
         rows = await self._sqlite.write_bare("claim_due_deliveries", claim, is_relaxed=True)
-        return [_claimed(row) for row in rows]
+        return [claimed(row) for row in rows]
 
     async def record_attempts(self, outcomes: Sequence[DeliveryOutcome]) -> list[bool]:
         """See ``DeliveryStore.record_attempts``."""
         return await self._sqlite.write_bare("record_attempts", lambda connection: _record(connection, outcomes))
 
 
-def _claim(connection: sqlite3.Connection, owner: InstanceId, ids: Sequence[str], limit: int) -> list[list[Any]]:
+def claim_rows(connection: sqlite3.Connection, owner: InstanceId, ids: Sequence[str], limit: int) -> list[list[Any]]:
+    """Claim the first of these that are due; rows for ``claimed``, in the order of the ids."""
+    if not ids:
+        return []
     moment = now_us()
     rows = rows_of(connection, SENDABLE, listed(ids), limit, moment, owner)
     if rows:
@@ -116,7 +119,8 @@ def _claim(connection: sqlite3.Connection, owner: InstanceId, ids: Sequence[str]
     return sorted(rows, key=lambda row: places[row[0]])
 
 
-def _claimed(row: list[Any]) -> ClaimedDelivery:
+def claimed(row: list[Any]) -> ClaimedDelivery:
+    """The delivery of a row that ``claim_rows`` gave."""
     for index in _TIMES:
         if row[index] is not None:
             row[index] = from_microseconds(row[index])

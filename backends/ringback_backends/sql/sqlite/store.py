@@ -10,6 +10,7 @@ from ringback_backends.sql.sqlite.claims import SqliteClaims
 from ringback_backends.sql.sqlite.deliveries import SqliteDeliveries
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
 from ringback_backends.sql.sqlite.finish import SqliteFinish
+from ringback_backends.sql.sqlite.lanes import SqliteLanes
 from ringback_backends.sql.tenants import SecretBox, TenantQueries
 
 
@@ -18,6 +19,7 @@ class SqliteStore(
     SqliteClaims,
     SqliteFinish,
     SqliteDeliveries,
+    SqliteLanes,
     JobQueries,
     DeliveryQueries,
     InstanceQueries,

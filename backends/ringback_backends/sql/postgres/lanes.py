@@ -1,0 +1,182 @@
+"""Claiming deliveries lane by lane. Claims, and setting aside, are relaxed as claims of jobs are (see ``claims``)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ringback_backends.sql.postgres.pool import Pool, Rows
+from ringback_backends.sql.rows import claimed_delivery
+from ringback_schemas.deliveries import ClaimedDelivery
+from ringback_schemas.ids import DeliveryId, InstanceId
+from ringback_schemas.lanes import LaneClaim, LaneRooms, LaneTurn
+from ringback_schemas.states import DELIVERY_READY
+
+LOOKED_AT = 1_000
+"""Due deliveries that one call looks at: enough that a backlog behind a destination without room is soon set aside,
+few enough that nobody waits long for the statement."""
+
+# $4, $5, $6 the named destinations, their rooms and reasons; $7 the room of the others
+_LANES = """
+WITH relaxed AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+), lane AS MATERIALIZED (
+    SELECT * FROM unnest($4::text[], $5::integer[], $6::text[]) AS l (destination, room, reason)
+"""
+
+# $2 ids, $8 ready states (a parameter: see ``claims.CLAIM``)
+_NAMED = """
+), looked AS MATERIALIZED (
+    SELECT d.id, d.destination, d.waits_for, i.place
+    FROM unnest($2::text[]) WITH ORDINALITY AS i (id, place)
+    JOIN deliveries d ON d.id = i.id
+    WHERE d.state = ANY ($8::text[]) AND d.next_attempt_at <= now()
+    ORDER BY i.place
+    FOR UPDATE OF d SKIP LOCKED
+"""
+
+# $2 how many to look at; the condition is spelt as in the index ``deliveries_due``
+_DUE = """
+), due AS MATERIALIZED (
+    SELECT d.id, d.destination, d.waits_for, d.next_attempt_at
+    FROM deliveries d
+    WHERE d.state IN ('pending', 'retrying') AND d.waits_for IS NULL AND d.next_attempt_at <= now()
+    ORDER BY d.next_attempt_at, d.id
+    LIMIT $2
+    FOR UPDATE OF d SKIP LOCKED
+), looked AS MATERIALIZED (
+    SELECT id, destination, waits_for, row_number() OVER (ORDER BY next_attempt_at, id) AS place FROM due
+"""
+
+# $1 owner, $3 limit. Answers the claimed, and a row without an id for each destination where something has to wait,
+# with how many in the place of the attempt. What has room but is beyond the limit is left as it is.
+_SORTED_OUT = """
+), sorted AS MATERIALIZED (
+    SELECT s.id, s.destination, s.waits_for, s.place, coalesce(l.reason, 'in_flight') AS reason,
+           row_number() OVER (PARTITION BY s.destination ORDER BY s.place) <= coalesce(l.room, $7) AS fits
+    FROM looked s LEFT JOIN lane l ON l.destination = s.destination
+), picked AS MATERIALIZED (
+    SELECT id, place FROM sorted WHERE fits ORDER BY place LIMIT $3
+), claimed AS (
+    UPDATE deliveries d
+    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now(), waits_for = NULL
+    FROM picked p CROSS JOIN relaxed
+    WHERE d.id = p.id
+    RETURNING p.place, d.id, d.tenant_id, d.destination, d.state, d.attempt, d.tries, d.next_attempt_at, d.finished_at,
+              d.owner
+), aside AS (
+    UPDATE deliveries d SET waits_for = s.reason
+    FROM sorted s CROSS JOIN relaxed
+    WHERE d.id = s.id AND NOT s.fits AND s.waits_for IS NULL
+)
+(
+    SELECT c.id, c.tenant_id, t.event_id, t.event_type, t.job_id, t.kind, t.endpoint_id, t.url, c.destination, c.state,
+           c.attempt, c.tries, t.created_at, c.next_attempt_at, c.finished_at, c.owner, e.body, e.job_created_at
+    FROM claimed c
+    JOIN delivery_targets t ON t.tenant_id = c.tenant_id AND t.delivery_id = c.id
+    JOIN events e ON e.id = t.event_id
+    ORDER BY c.place
+)
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, destination, NULL, count(*)::integer, NULL, NULL, NULL, NULL,
+       NULL, NULL, NULL
+FROM sorted WHERE NOT fits GROUP BY destination
+"""
+
+CLAIM = _LANES + _NAMED + _SORTED_OUT
+CLAIM_DUE = _LANES + _DUE + _SORTED_OUT
+
+# $1 owner, $2, $3, $4 the destinations, their rooms and how many retries go first, $5 ready states. ``candidate`` reads
+# two ranges of the index ``deliveries_waiting`` for each destination; more than wanted, for another notifier may hold
+# some of them.
+CLAIM_WAITING = """
+WITH relaxed AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+), candidate AS MATERIALIZED (
+    SELECT w.id, l.destination, l.turn, l.room, l.retries, w.state, w.next_attempt_at
+    FROM unnest($2::text[], $3::integer[], $4::integer[]) WITH ORDINALITY AS l (destination, room, retries, turn)
+    CROSS JOIN LATERAL (
+        (SELECT d.id, d.state, d.next_attempt_at FROM deliveries d
+         WHERE d.waits_for IS NOT NULL AND d.destination = l.destination AND d.state = 'pending'
+         ORDER BY d.next_attempt_at, d.id LIMIT 2 * l.room)
+        UNION ALL
+        (SELECT d.id, d.state, d.next_attempt_at FROM deliveries d
+         WHERE d.waits_for IS NOT NULL AND d.destination = l.destination AND d.state = 'retrying'
+         ORDER BY d.next_attempt_at, d.id LIMIT 2 * l.room)) AS w
+), locked AS MATERIALIZED (
+    SELECT c.*
+    FROM candidate c JOIN deliveries d ON d.id = c.id
+    WHERE d.waits_for IS NOT NULL AND d.state = ANY ($5::text[])
+    FOR UPDATE OF d SKIP LOCKED
+), ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY turn, state ORDER BY next_attempt_at, id) AS rank FROM locked
+), sorted AS (
+    SELECT id, turn, room,
+           row_number() OVER (
+               PARTITION BY turn
+               ORDER BY (state = 'retrying' AND rank <= retries) DESC, state = 'pending' DESC, rank) AS place
+    FROM ranked
+), picked AS MATERIALIZED (
+    SELECT id, turn, place FROM sorted WHERE place <= room
+), claimed AS (
+    UPDATE deliveries d
+    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now(), waits_for = NULL
+    FROM picked p CROSS JOIN relaxed
+    WHERE d.id = p.id
+    RETURNING p.turn, p.place, d.id, d.tenant_id, d.destination, d.state, d.attempt, d.tries, d.next_attempt_at,
+              d.finished_at, d.owner
+)
+SELECT c.id, c.tenant_id, t.event_id, t.event_type, t.job_id, t.kind, t.endpoint_id, t.url, c.destination, c.state,
+       c.attempt, c.tries, t.created_at, c.next_attempt_at, c.finished_at, c.owner, e.body, e.job_created_at
+FROM claimed c
+JOIN delivery_targets t ON t.tenant_id = c.tenant_id AND t.delivery_id = c.id
+JOIN events e ON e.id = t.event_id
+ORDER BY c.turn, c.place
+"""
+
+_READY = [state.value for state in DELIVERY_READY]
+_DESTINATION, _COUNT = 8, 10
+"""Columns of a row that tells of a destination."""
+
+
+class PostgresLanes:
+    """Hands deliveries out by destination."""
+
+    _pool: Pool
+
+    async def claim_in_lanes(
+        self, owner: InstanceId, delivery_ids: Sequence[DeliveryId], rooms: LaneRooms
+    ) -> LaneClaim:
+        """See ``LaneStore.claim_in_lanes``."""
+        ids = list(dict.fromkeys(delivery_ids))
+        rows = await self._pool.fetch("claim_in_lanes", CLAIM, owner, ids, len(ids), *_lanes(rooms), _READY)
+        claimed, waiting = _sorted(rows)
+        return LaneClaim(claimed, frozenset(waiting), is_more=False)
+
+    async def claim_due_in_lanes(self, owner: InstanceId, limit: int, rooms: LaneRooms) -> LaneClaim:
+        """See ``LaneStore.claim_due_in_lanes``."""
+        most = max(limit, LOOKED_AT)
+        rows = await self._pool.fetch("claim_due_in_lanes", CLAIM_DUE, owner, most, limit, *_lanes(rooms))
+        claimed, waiting = _sorted(rows)
+        looked = len(claimed) + sum(waiting.values())
+        return LaneClaim(claimed, frozenset(waiting), is_more=looked >= most or len(claimed) >= limit)
+
+    async def claim_waiting(self, owner: InstanceId, turns: Sequence[LaneTurn]) -> list[ClaimedDelivery]:
+        """See ``LaneStore.claim_waiting``."""
+        columns = [turn.destination for turn in turns], [turn.room for turn in turns], [turn.retries for turn in turns]
+        rows = await self._pool.fetch("claim_waiting", CLAIM_WAITING, owner, *columns, _READY)
+        return [claimed_delivery(row) for row in rows]
+
+
+def _lanes(rooms: LaneRooms) -> list[Any]:
+    """The rooms by column."""
+    return [
+        [lane.destination for lane in rooms.named],
+        [lane.room for lane in rooms.named],
+        [lane.reason.value for lane in rooms.named],
+        rooms.others,
+    ]
+
+
+def _sorted(rows: Rows) -> tuple[list[ClaimedDelivery], dict[str, int]]:
+    """What was claimed, and how many have to wait for each destination."""
+    claimed = [claimed_delivery(row) for row in rows if row[0] is not None]
+    return claimed, {row[_DESTINATION]: row[_COUNT] for row in rows if row[0] is None}

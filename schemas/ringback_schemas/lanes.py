@@ -1,0 +1,60 @@
+"""Lanes: what a notifier may take for each destination, and why the rest waits. How it decides is the notifier's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ringback_schemas.deliveries import ClaimedDelivery, WaitReason
+
+
+class Circuit(StrEnum):
+    """Whether a destination is sent to."""
+
+    CLOSED = "closed"
+    """As usual."""
+    OPEN = "open"
+    """It failed too often: nothing is sent for a while."""
+    HALF_OPEN = "half_open"
+    """One delivery may try it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRoom:
+    """How many deliveries a claim may take for one destination."""
+
+    destination: str
+    room: int
+    """May be 0."""
+    reason: WaitReason
+    """Why those beyond it wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRooms:
+    """How many deliveries a claim may take for each destination."""
+
+    others: int
+    """For each destination that is not named; at least 1."""
+    named: Sequence[LaneRoom] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTurn:
+    """How many of a destination's waiting deliveries are asked for."""
+
+    destination: str
+    room: int
+    """At least 1."""
+    retries: int
+    """Retries that go before fresh deliveries; the rest is fresh ones first, then retries."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneClaim:
+    """What a claim came to."""
+
+    claimed: Sequence[ClaimedDelivery]
+    waiting: frozenset[str]
+    """Destinations with deliveries among those looked at that have to wait."""
+    is_more: bool
+    """Whether what is due was not looked at to its end."""
