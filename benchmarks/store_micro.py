@@ -3,7 +3,7 @@
     python benchmarks/store_micro.py sqlite:////tmp/micro/store.db postgresql://postgres@127.0.0.1:5432/micro
 
 The database is migrated first, and should be empty and without other load. Calls follow each other without a pause, so
-the figures hold commits (two of the six are relaxed: see docs/decisions) and round trips, and nothing of HTTP or a broker.
+the figures hold commits (those of claims are relaxed: see docs/decisions) and round trips, nothing of HTTP or a broker.
 CPU is this process's own: with SQLite that is all of it, with PostgreSQL its server's comes on top.
 """
 
