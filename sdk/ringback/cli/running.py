@@ -1,5 +1,6 @@
 """Running processes: settings, logs and metrics first, then the process's own composition root, under uvloop."""
 
+import gc
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -81,4 +82,16 @@ def _run(role: Role, overrides: dict[str, Any], main: Main) -> int:
         with shutdown.on_signals():
             return await main(settings, metrics, shutdown)
 
+    _spare_the_collector()
     return uvloop.run(until_stopped())
+
+
+def _spare_the_collector() -> None:
+    """Collect garbage seldom: a request makes hundreds of objects and next to no cycles.
+
+    With CPython's own thresholds a notifier spends a fifth of its time looking through modules and classes that never
+    die (docs/benchmarks.md). These are set aside, and the young are looked through every 20,000 instead of every 700.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
