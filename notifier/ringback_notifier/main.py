@@ -95,6 +95,7 @@ async def _connecting(settings: Settings, metrics: Metrics) -> AsyncIterator[Bro
     else:
         url = settings.broker_url.get_secret_value()
         broker = RabbitBroker(url, queue_type=settings.queue_type, observer=metrics.broker)
+    metrics.broker.watch(lambda: broker.status.is_connected, lambda: broker.status.is_blocked)
     try:
         await broker.start()
         yield broker

@@ -73,7 +73,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     opened = await stack.enter_async_context(open_store(database_url, secret_box=box, pool_size=settings.pool_size))
     store = observed(opened, metrics.store)
     broker = await _open_broker(stack, settings, metrics)
-    announcer = await stack.enter_async_context(Announcer(broker))
+    announcer = await stack.enter_async_context(Announcer(broker, observer=metrics.broker))
     plan = ApiPlan(
         host=settings.host,
         public_url=settings.public_url,
@@ -109,6 +109,7 @@ async def _open_broker(stack: AsyncExitStack, settings: Settings, metrics: Metri
         settings.broker_url.get_secret_value(), queue_type=settings.queue_type, observer=metrics.broker
     )
     stack.push_async_callback(broker.close)
+    metrics.broker.watch(lambda: broker.status.is_connected, lambda: broker.status.is_blocked)
     await broker.start()
     return broker
 

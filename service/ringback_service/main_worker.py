@@ -74,6 +74,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Work
                 broker=broker,
                 open_store=partial(opening, pool_size=HEART_CONNECTIONS),
                 rescues=metrics.rescues,
+                announcements=metrics.broker,
             )
         )
         worker = Worker(store, broker, frame.announcer, frame.owner, plan, metrics.worker)
@@ -109,6 +110,7 @@ async def _connecting(settings: Settings, metrics: Metrics) -> AsyncIterator[Bro
     else:
         url = settings.broker_url.get_secret_value()
         broker = RabbitBroker(url, queue_type=settings.queue_type, observer=metrics.broker)
+    metrics.broker.watch(lambda: broker.status.is_connected, lambda: broker.status.is_blocked)
     try:
         await broker.start()
         yield broker
