@@ -3,8 +3,10 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -264,3 +266,17 @@ def test_logs_survive_a_closed_stream(stream: io.StringIO) -> None:
     stream.close()
 
     structlog.get_logger("a").info("lost")
+
+
+def test_metrics_page_has_every_metric_with_its_type(metrics: Metrics) -> None:
+    """Dashboards are written from the page."""
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    told = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE))
+
+    real = {
+        f"{family.name}_total" if family.type == "counter" else family.name: family.type
+        for family in metrics.registry.collect()
+        if family.name.startswith("ringback_")
+    }
+
+    assert told == real
