@@ -127,6 +127,11 @@ class Dispatcher:
             self._observer.on_deliveries_claimed(len(claimed), source)
         for one in claimed:
             flight = _Flight(one)
+            if flight.ref in self._flights:
+                # A database that crashed may have forgotten our claim, which is committed without waiting for its disk,
+                # and handed out the same attempt anew. What is in flight counts for it.
+                log.warning("claimed_again", delivery_id=one.delivery.id, attempt=one.delivery.attempt)
+                continue
             self._flights[flight.ref] = flight
             flight.task = self._group.create_task(self._fly(flight), name=one.delivery.id)
 

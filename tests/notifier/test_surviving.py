@@ -1,7 +1,10 @@
 """What outages, kills and stops do to deliveries: nothing is lost, nothing is recorded twice (P3, P4)."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from ringback_schemas.deliveries import Verdict
 from ringback_schemas.ids import new_instance_id
@@ -168,3 +171,22 @@ async def test_deliveries_go_on_without_envelopes(rig: Rig, receiver: Receiver) 
         states = [(await rig.ended(one)).delivery.state for one in ids]
 
     assert states == [DeliveryState.DELIVERED] * 20
+
+
+async def test_attempt_that_the_database_forgot_is_not_sent_beside_itself(
+    rig: Rig, receiver: Receiver, tmp_path: Path
+) -> None:
+    """A crashed database may forget a claim and hand the attempt out again: the one in flight counts for it."""
+    gate = asyncio.Event()
+    receiver.always(Held(gate))
+    (delivery_id,) = await rig.deliver(receiver.url())
+
+    async with rig.notifier():
+        await receiver.wait_for(1)
+        with closing(sqlite3.connect(tmp_path / "ringback.db")) as database, database:
+            database.execute("UPDATE deliveries SET state = 'pending', owner = NULL, attempt = attempt - 1")
+        await rig.when(delivery_id, "sending")
+        gate.set()
+        detail = await rig.ended(delivery_id)
+
+    assert (detail.delivery.state, len(detail.attempts), len(receiver.requests)) == (DeliveryState.DELIVERED, 1, 1)

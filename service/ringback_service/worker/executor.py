@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import structlog
+
 from ringback.job import Job
 from ringback.task import Task
 from ringback_backends.contracts.errors import RowRefused
@@ -34,6 +36,8 @@ NEVER = float("inf")
 REFUSED = Raised(JobError(JobErrorCode.RESULT_INVALID, "the store refused the result"), may_retry=False)
 INTERRUPTED = Raised(JobError(JobErrorCode.HANDLER_ERROR, "interrupted"))
 """Stands for whatever a task would have come to that was told to stop; ``conclude`` goes by why it was."""
+
+log = structlog.get_logger(__name__)
 
 
 class Executor:
@@ -66,6 +70,11 @@ class Executor:
 
     def begin(self, claimed: ClaimedJob) -> None:
         """Take a job in hand and start it."""
+        if self._slots.get((claimed.job.id, claimed.job.attempt)) is not None:
+            # A database that crashed may have forgotten our claim, which is committed without waiting for its disk, and
+            # handed out the same attempt anew. What runs already counts for it.
+            log.warning("claimed_again", job_id=claimed.job.id, attempt=claimed.job.attempt)
+            return
         task, job = self._prepare(claimed.job)
         now = self._loop.time()
         deadline = NEVER if task.runs_in == "process" else now + claimed.job.timeout_s

@@ -1,6 +1,9 @@
 """The store goes away, answers and leases are lost, the worker is stopped: nothing is lost, nothing is doubled."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +122,16 @@ async def test_cancelled_worker_still_saves_and_gives_back(rig: Rig) -> None:
 async def _run(rig: Rig) -> None:
     async with rig.worker():
         await asyncio.Event().wait()
+
+
+async def test_attempt_that_the_database_forgot_is_not_run_beside_itself(rig: Rig, tmp_path: Path) -> None:
+    """A crashed database may forget a claim and hand the attempt out again: the one under way counts for it."""
+    async with rig.worker():
+        job_id = await rig.submit("good.patient", 1.0)
+        await rig.when(job_id, "running")
+        with closing(sqlite3.connect(tmp_path / "ringback.db")) as database, database:
+            database.execute("UPDATE jobs SET state = 'queued', owner = NULL, attempt = attempt - 1")
+        await rig.when(job_id, "running")
+        detail = await rig.ended(job_id)
+
+    assert (detail.job.state, detail.job.attempt, rig.counts.outcomes) == ("succeeded", 1, ["succeeded"])
