@@ -13,7 +13,7 @@ class BrokerObserver(Protocol):
         """
 
     def on_parked(self) -> None:
-        """A message that nobody can read was put aside."""
+        """A message that nobody can read was put aside; or dropped, when not even its properties can be decoded."""
 
     def on_reconnect(self, role: str) -> None:
         """The connection for ``publishing`` or ``consuming`` is there again after it was lost."""

@@ -20,6 +20,7 @@ from ringback_backends.rabbitmq.link import STEADY_S, Link
 from ringback_backends.rabbitmq.pacing import MISFIT_S, jittered_pause
 from ringback_backends.rabbitmq.parking import Parking
 from ringback_backends.rabbitmq.session import Session
+from ringback_backends.rabbitmq.sieve import is_undecodable, sieve
 from ringback_backends.rabbitmq.topology import QueueShape
 from ringback_schemas.envelopes import EnvelopeKind, InvalidEnvelope, parse_envelope
 
@@ -61,6 +62,7 @@ class Feed:
         self._part = f"{source.shape.name} #{id(self):x}"
         self._is_wanted = True
         self._failures = 0
+        self._last: Line | None = None
         self._session: Session | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -96,7 +98,10 @@ class Feed:
         """One channel from its beginning to its end; how many seconds to wait before the next."""
         clock = asyncio.get_running_loop().time
         began_at = clock()
+        last, self._last = self._last, line
         try:
+            if last is not None and is_undecodable(last):
+                await self._drop_undecodable()
             remarks = await declare(line, self._source.shape)
             self._health.note(self._source.shape.name, "; ".join(remarks) or None)
             await self._consume(await line.channel())
@@ -167,6 +172,11 @@ class Feed:
         # not at once, or an unreadable message would go round and round while the server takes nothing
         await asyncio.sleep(PARK_AGAIN_S)
         session.settlements.give_back(tag)
+
+    async def _drop_undecodable(self) -> None:
+        shape = self._source.shape
+        if await sieve(self._link.another, shape.name, self._source.prefetch, partial(self._parking.restore, shape)):
+            self._parking.dropped(shape.name, "its properties cannot be decoded")
 
     def _nudge(self) -> None:
         if self._session is not None:

@@ -54,6 +54,10 @@ class Link:
             await self._is_up.wait()
         return line
 
+    async def another(self) -> Line:
+        """A connection of the caller's own, to the same server; to be closed by it."""
+        return await Line.connect(self._url, f"ringback {self.role}, apart")
+
     async def run(self) -> None:
         """Connect, and again, for ever."""
         while True:

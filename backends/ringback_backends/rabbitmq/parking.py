@@ -38,3 +38,15 @@ class Parking:
         self._observer.on_parked()
         log.warning("message_parked", queue=queue, reason=reason, size_bytes=size)
         return True
+
+    async def restore(self, shape: QueueShape, body: bytes) -> None:
+        """Put a good message back at the end of its queue."""
+        try:
+            await self._publisher.publish(shape, body)
+        except BrokerUnavailable as error:
+            log.warning("message_not_restored", queue=shape.name, because=str(error))
+
+    def dropped(self, queue: str, reason: str) -> None:
+        """Say that a message was not even fit to be parked, and count it with those that were."""
+        self._observer.on_parked()
+        log.error("message_dropped", queue=queue, reason=reason)

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
 import aio_pika
+import pamqp.encode
 import pytest
 
 from ringback_backends.contracts.broker import DELIVERIES
 from ringback_backends.rabbitmq import RabbitBroker
+from ringback_schemas.envelopes import Envelope
 from tests.conformance.broker.management import VirtualHost
 from tests.conformance.broker.parts import deliveries, fresh_queue, is_silent, jobs, take
 from tests.servers.provision import RabbitAddresses
@@ -119,6 +120,35 @@ async def test_a_hundred_pieces_of_junk_hold_nobody_up(
     await eventually(lambda: counting.parked == 100, what="all of it to be parked")
 
 
-def test_junk_tests_have_a_place_of_their_own(vhost: VirtualHost) -> None:
-    """They count what is in the parking queue, so they must be alone."""
-    assert urlsplit(vhost.url).path.startswith("/ringback-test-")
+async def publish_undecodable(url: str, exchange: str, routing_key: str) -> None:
+    """A message whose content type is no UTF-8: RabbitMQ passes it on, and aiormq closes the connection over it."""
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        message = aio_pika.Message(b"{}", content_type="?")
+        with pytest.MonkeyPatch.context() as patch:
+            encode = pamqp.encode.METHODS["shortstr"]
+            spoilt = {"shortstr": lambda text: b"\x02\xff\xfe" if text == "?" else encode(text)}
+            patch.setattr(pamqp.encode, "METHODS", {**pamqp.encode.METHODS, **spoilt})
+            await (await channel.get_exchange(exchange)).publish(message, routing_key)
+
+
+@pytest.mark.parametrize("before", [0, 3])
+async def test_a_message_that_ends_the_connection_is_dropped(
+    broker: RabbitBroker, vhost: VirtualHost, counting: Counting, before: int
+) -> None:
+    """Not even its properties can be decoded; wherever it is, what stands before and behind it arrives."""
+    queue, envelopes = fresh_queue(), [jobs() for _ in range(before + 2)]
+    for number, envelope in enumerate(envelopes):
+        await broker.publish(queue, envelope)
+        if number == before:
+            await publish_undecodable(vhost.url, "ringback.work", queue.name)
+
+    subscription = broker.subscribe((queue,))
+    arrived: set[Envelope] = set()
+
+    async def have_all_arrived() -> bool:
+        arrived.update(await take(subscription))
+        return arrived == set(envelopes)
+
+    assert await eventually(have_all_arrived, what="all envelopes")
+    assert counting.parked == 1
