@@ -2,6 +2,9 @@
 
 Receive → claim what there is room for → ack → hand over. The store decides who owns what, so a lost, doubled or stale
 envelope does no harm, and a message is unacknowledged only for the milliseconds of a claim.
+
+A consumer may have work waiting that it could not take when it was offered; it says so (``nudge``) when it can, and
+then that is claimed too. Polls, envelopes and what waits take turns.
 """
 
 import asyncio
@@ -40,7 +43,7 @@ class Work(Protocol[Claimed]):
         """Claim whatever is due."""
 
     def take(self, claimed: Sequence[Claimed], source: str) -> None:
-        """Begin with them; ``source`` is ``broker`` or ``poll``."""
+        """Begin with them; ``source`` is ``broker``, ``poll`` or ``lane``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,22 @@ class _Held:
 class Intake(Generic[Claimed]):
     """The loop that feeds one consumer, until it is stopped."""
 
-    def __init__(self, work: Work[Claimed], broker: Broker, subscription: Subscription, pace: Pace) -> None:
-        """Closes ``subscription`` at its end."""
+    def __init__(
+        self,
+        work: Work[Claimed],
+        broker: Broker,
+        subscription: Subscription,
+        pace: Pace,
+        *,
+        waiting: Callable[[int], Awaitable[Sequence[Claimed]]] | None = None,
+    ) -> None:
+        """Closes ``subscription`` at its end.
+
+        ``waiting`` claims at most so many of what the consumer left earlier; it is called after ``nudge``.
+        """
         self._work = work
+        self._waiting = waiting
+        self._is_nudged = False
         self._broker = broker
         self._subscription = subscription
         self._pace = pace
@@ -74,7 +90,16 @@ class Intake(Generic[Claimed]):
         self._is_stopping = False
         self._is_full = False
         self._poll_at = 0.0
-        self._is_turn_of_envelopes = False
+        # A backlog is polled batch after batch, and so is what waits; envelopes take turns with both, or they would
+        # stay unacknowledged for as long as the backlog lasts, and RabbitMQ closes the channel of a consumer that does
+        # that for half an hour.
+        self._sources: deque[tuple[Callable[[], bool], Callable[[], Awaitable[None]]]] = deque(
+            (
+                (self._is_poll_due, self._poll),
+                (self._is_holding, self._claim_held),
+                (self._has_waiting, self._claim_waiting),
+            )
+        )
         self._failures = 0
 
     async def run(self) -> None:
@@ -98,6 +123,13 @@ class Intake(Generic[Claimed]):
         if self._is_full:
             self._wake.set()
 
+    def nudge(self) -> None:
+        """Say that what was left earlier may be claimed. Cheap enough to be called after every job."""
+        if not self._is_nudged:
+            self._is_nudged = True
+            if not self._is_full:
+                self._wake.set()
+
     async def _pump(self) -> None:
         while True:
             for received in await self._subscription.receive():
@@ -111,12 +143,29 @@ class Intake(Generic[Claimed]):
                 pump.result()
             if self._work.room() <= 0:
                 await self._wait_for_room()
-            elif loop.time() >= self._poll_at and not (self._held and self._is_turn_of_envelopes):
-                await self._guarded(self._poll)
-            elif self._held:
-                await self._guarded(self._claim_held)
+            elif (step := self._next()) is not None:
+                await self._guarded(step)
             else:
                 await self._sleep(self._until_poll(loop.time()))
+
+    def _next(self) -> Callable[[], Awaitable[None]] | None:
+        """What to do next: the sources take turns, those with nothing to give are passed over."""
+        for place, source in enumerate(self._sources):
+            is_due, step = source
+            if is_due():
+                del self._sources[place]
+                self._sources.append(source)
+                return step
+        return None
+
+    def _is_poll_due(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._poll_at
+
+    def _is_holding(self) -> bool:
+        return bool(self._held)
+
+    def _has_waiting(self) -> bool:
+        return self._is_nudged
 
     async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
         """One step; while the store is away it is repeated with growing, jittered pauses and nothing is acked."""
@@ -131,9 +180,6 @@ class Intake(Generic[Claimed]):
             self._failures = 0
 
     async def _poll(self) -> None:
-        # A backlog is polled batch after batch; envelopes take turns with it, or they would stay unacknowledged for as
-        # long as the backlog lasts, and RabbitMQ closes the channel of a consumer that does that for half an hour.
-        self._is_turn_of_envelopes = True
         limit = self._work.room()
         claimed = await self._work.claim_due(limit)
         if len(claimed) < limit:
@@ -142,12 +188,23 @@ class Intake(Generic[Claimed]):
             self._work.take(claimed, "poll")
 
     async def _claim_held(self) -> None:
-        self._is_turn_of_envelopes = False
         ids = self._ids_for(self._work.room())
         claimed = await self._work.claim(ids)
         self._drop(set(ids))
         if claimed:
             self._work.take(claimed, "broker")
+
+    async def _claim_waiting(self) -> None:
+        self._is_nudged = False
+        if self._waiting is None:
+            return
+        try:
+            claimed = await self._waiting(self._work.room())
+        except StoreUnavailable:
+            self._is_nudged = True
+            raise
+        if claimed:
+            self._work.take(claimed, "lane")
 
     def _ids_for(self, room: int) -> list[str]:
         """The first ids in hand, without duplicates, at most ``room``."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import structlog
@@ -14,11 +15,13 @@ from ringback_backends.batcher import Batcher
 from ringback_backends.contracts.broker import DELIVERIES
 from ringback_backends.contracts.deliveries import DeliveryStore
 from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
+from ringback_notifier.lane import SLOW_S, Lane, LanePlan
+from ringback_notifier.lanes import Circuits, Lanes
 from ringback_notifier.outcomes import conclude, without_foreign_text
 from ringback_notifier.sender import Sender
 from ringback_notifier.signers import Signers
 from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome, DeliveryRef
-from ringback_schemas.ids import DeliveryId, InstanceId, TenantId
+from ringback_schemas.ids import InstanceId, TenantId
 from ringback_schemas.states import DeliveryState
 
 RELEASE_WITHIN_S = 2.0
@@ -31,11 +34,11 @@ Recorder = Batcher[DeliveryOutcome, bool]
 log = structlog.get_logger(__name__)
 
 
-class Attempts(Protocol):
+class Attempts(Circuits, Protocol):
     """What a dispatcher counts; telemetry implements it."""
 
     def on_deliveries_claimed(self, count: int, source: str) -> None:
-        """So many were claimed; ``source`` is ``broker`` or ``poll``."""
+        """So many were claimed; ``source`` is ``broker``, ``poll`` or ``lane``."""
 
     def on_attempts_recorded(self, rows: int, seconds: float) -> None:
         """So many attempts went into one commit, which took so long."""
@@ -52,7 +55,14 @@ class Terms:
     schedule_s: Sequence[float]
     """Seconds after attempt 1, 2, …"""
     concurrency: int = 128
-    """Deliveries in flight at once."""
+    """Deliveries in flight at once, slow ones not counted."""
+    lane: LanePlan = field(default_factory=LanePlan)
+    """What one destination may be sent."""
+
+    @property
+    def slow_concurrency(self) -> int:
+        """Slow deliveries that are not counted: twice as many as the others, which bounds sockets and memory."""
+        return 2 * self.concurrency
 
 
 @dataclass(slots=True, eq=False)
@@ -60,14 +70,16 @@ class _Flight:
     """A delivery under way."""
 
     claimed: ClaimedDelivery
+    ref: DeliveryRef
+    """Which attempt of which delivery."""
+    lane: Lane
+    is_probe: bool
+    began_at: float
     task: asyncio.Task[None] | None = None
     is_sent: bool = False
     """From the first byte on nobody can say that the receiver has not got it."""
-
-    @property
-    def ref(self) -> DeliveryRef:
-        """Which attempt of which delivery."""
-        return DeliveryRef(self.claimed.delivery.id, self.claimed.delivery.attempt)
+    is_answered: bool = False
+    is_slow: bool = False
 
 
 class Dispatcher:
@@ -91,6 +103,8 @@ class Dispatcher:
         self._sender = sender
         self._signers = signers
         self._terms = terms
+        self.lanes = Lanes(terms.lane, terms.concurrency, observer=observer)
+        self._slow = 0
         self._observer = observer
         # bound once, after logging was configured: to find the logger anew costs as much as the line itself
         self._log = log.bind()
@@ -109,31 +123,44 @@ class Dispatcher:
 
     def room(self) -> int:
         """How many more deliveries may be in flight."""
-        return self._terms.concurrency - len(self._flights)
+        return self._terms.concurrency - len(self._flights) + min(self._slow, self._terms.slow_concurrency)
 
-    async def claim(self, ids: Sequence[str]) -> Sequence[ClaimedDelivery]:
-        """Claim those of the ids that are due."""
-        wanted = [DeliveryId(text) for text in ids]
-        return await self._store.claim_deliveries(self._terms.owner, wanted, len(wanted))
-
-    async def claim_due(self, limit: int) -> Sequence[ClaimedDelivery]:
-        """Claim whatever is due."""
-        return await self._store.claim_due_deliveries(self._terms.owner, limit)
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are under way, slow ones too."""
+        return len(self._flights)
 
     def take(self, claimed: Sequence[ClaimedDelivery], source: str) -> None:
         """Begin with them."""
         assert self._group is not None, "begin comes first"  # noqa: S101 - a mistake of ours, not of a caller's
         if self._observer is not None:
             self._observer.on_deliveries_claimed(len(claimed), source)
+        now = time.monotonic()
         for one in claimed:
-            flight = _Flight(one)
-            if flight.ref in self._flights:
+            ref = DeliveryRef(one.delivery.id, one.delivery.attempt)
+            if ref in self._flights:
                 # A database that crashed may have forgotten our claim, which is committed without waiting for its disk,
                 # and handed out the same attempt anew. What is in flight counts for it.
                 log.warning("claimed_again", delivery_id=one.delivery.id, attempt=one.delivery.attempt)
                 continue
-            self._flights[flight.ref] = flight
+            lane, is_probe = self.lanes.enter(one.delivery.destination)
+            flight = self._flights[ref] = _Flight(one, ref, lane, is_probe, now)
             flight.task = self._group.create_task(self._fly(flight), name=one.delivery.id)
+
+    def age(self) -> None:
+        """Count what is slow by now apart; to be called several times a second.
+
+        A receiver that hangs holds a slot for a second then, not for the fifteen of its deadline.
+        """
+        before = time.monotonic() - SLOW_S
+        # in the order in which they began
+        for flight in self._flights.values():
+            if flight.began_at > before:
+                break
+            if not flight.is_slow and not flight.is_answered:
+                flight.is_slow = True
+                flight.lane.slowed()
+                self._count_slow(1)
 
     async def drain(self, grace_s: float) -> None:
         """Let what is in flight end within the grace, or until hurried; then stop it, and give back what was not sent.
@@ -185,6 +212,8 @@ class Dispatcher:
             await self._deliver(flight)
         finally:
             del self._flights[flight.ref]
+            self._answered(flight)
+            self.lanes.leave(flight.lane, is_probe=flight.is_probe)
             if not self._flights:
                 self._idle.set()
             self._on_room()
@@ -195,11 +224,26 @@ class Dispatcher:
         flight.is_sent = True
         sent = await self._sender.send(delivery.url, delivery.event_id, claimed.body, signer)
         outcome = conclude(claimed, self._terms.owner, sent, self._terms.schedule_s, random.random())  # noqa: S311 - jitter
+        self._answered(flight)
+        self.lanes.answered(flight.lane, outcome.attempt.verdict, sent.timing.total_s, is_probe=flight.is_probe)
         # A crash here sends it again, with the same id and bytes: the receiver tells by the id.
         is_recorded = await self._record(outcome)
         if is_recorded and outcome.state is DeliveryState.RETRYING:
             self._announcer.announce_later(DELIVERIES, [delivery.id], outcome.retry_in_s)
         self._tell(claimed, outcome, is_recorded=is_recorded)
+
+    def _answered(self, flight: _Flight) -> None:
+        """What remains to be done with it is ours, and no fault of its receiver."""
+        flight.is_answered = True
+        if flight.is_slow:
+            flight.is_slow = False
+            flight.lane.slow -= 1
+            self._count_slow(-1)
+
+    def _count_slow(self, more: int) -> None:
+        self._slow += more
+        self.lanes.is_crowded = self._slow > self._terms.slow_concurrency // 2
+        self._on_room()
 
     async def _signer(self, tenant_id: TenantId) -> Signer:
         return await _patiently(lambda: self._signers.ask(tenant_id))

@@ -21,6 +21,7 @@ from ringback_backends.rabbitmq import RabbitBroker
 from ringback_backends.readiness import Readiness
 from ringback_backends.sampling import Sampler
 from ringback_backends.sql import open_store
+from ringback_notifier.lane import LanePlan
 from ringback_notifier.notifier import Notifier, NotifierPlan
 from ringback_notifier.sender import Deadlines
 from ringback_schemas.instances import Role
@@ -84,6 +85,8 @@ def notifier_plan(settings: Settings) -> NotifierPlan:
         # without a broker between processes nobody wakes this one: it polls as if the broker were away
         pace=Pace(settings.poll_away_s if settings.is_broker_embedded else settings.poll_s, settings.poll_away_s),
         grace_s=settings.drain_s,
+        lane=LanePlan(settings.lane_concurrency, rate_per_s=settings.lane_rate),
+        silent_s=settings.lease_s,
     )
 
 

@@ -9,7 +9,10 @@ from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import DELIVERIES, Broker
 from ringback_backends.contracts.store import Store
 from ringback_backends.intake import Intake, Pace
+from ringback_notifier.claims import Claims
 from ringback_notifier.dispatcher import Attempts, Dispatcher, Recorder, Terms
+from ringback_notifier.lane import LanePlan
+from ringback_notifier.peers import Peers
 from ringback_notifier.schedule import DEFAULT_SCHEDULE_S
 from ringback_notifier.sender import Deadlines, Sender
 from ringback_notifier.signers import Signers
@@ -29,6 +32,11 @@ class NotifierPlan:
     grace_s: float = 25.0
     """How long a stop waits for what is in flight."""
     strays_every_s: float = 5.0
+    lane: LanePlan = field(default_factory=LanePlan)
+    """What one destination may be sent."""
+    peers_every_s: float = 5.0
+    silent_s: float = 15.0
+    """A notifier silent for so long does not share the limits any more."""
 
 
 class Notifier:
@@ -57,10 +65,12 @@ class Notifier:
             self._recorder,
             self._sender,
             Signers(store),
-            Terms(owner, plan.schedule_s, plan.concurrency),
+            Terms(owner, plan.schedule_s, plan.concurrency, plan.lane),
             observer=observer,
         )
         self._strays = Strays(store, announcer, owner, self._dispatcher.holds, every_s=plan.strays_every_s)
+        self._claims = Claims(store, owner, self._dispatcher)
+        self._peers = Peers(store, self._dispatcher.lanes.share, silent_s=plan.silent_s, every_s=plan.peers_every_s)
         self._broker = broker
         self._intake: Intake[ClaimedDelivery] | None = None
         self._is_stopping = False
@@ -73,16 +83,24 @@ class Notifier:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._recorder)
             await stack.enter_async_context(self._sender)
-            intake = Intake(self._dispatcher, self._broker, self._broker.subscribe((DELIVERIES,)), self._plan.pace)
+            subscription = self._broker.subscribe((DELIVERIES,))
+            waiting = self._claims.claim_waiting
+            intake = Intake(self._claims, self._broker, subscription, self._plan.pace, waiting=waiting)
             self._intake = intake
+            self._claims.begin(intake.nudge)
             if self._is_stopping:
                 intake.stop()
             async with asyncio.TaskGroup() as flights:
                 self._dispatcher.begin(flights, intake.freed)
-                searching = flights.create_task(self._strays.run(), name="strays")
+                beside = [
+                    flights.create_task(self._strays.run(), name="strays"),
+                    flights.create_task(self._peers.run(), name="peers"),
+                    flights.create_task(self._dispatcher.lanes.run(self._dispatcher.age), name="lanes"),
+                ]
                 await intake.run()
                 await self._dispatcher.drain(self._plan.grace_s)
-                searching.cancel()
+                for task in beside:
+                    task.cancel()
 
     def stop(self) -> None:
         """Take nothing new, finish what is in flight. Safe to call twice, and before ``run``."""
@@ -98,7 +116,7 @@ class Notifier:
     @property
     def in_flight(self) -> int:
         """Deliveries under way."""
-        return self._plan.concurrency - self._dispatcher.room()
+        return self._dispatcher.in_flight
 
     @property
     def is_clean(self) -> bool:

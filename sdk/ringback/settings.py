@@ -85,7 +85,11 @@ class Settings(BaseSettings):
     concurrency: int = Field(default=64, ge=1, le=100_000)
     """Jobs that a worker runs at the same time."""
     delivery_concurrency: int = Field(default=128, ge=1, le=100_000)
-    """Webhooks that a notifier sends at the same time."""
+    """Webhooks that a notifier sends at the same time, slow ones not counted."""
+    lane_concurrency: int = Field(default=16, ge=1, le=100_000)
+    """As ``delivery_concurrency``, to one destination while it is new, slow or failing."""
+    lane_rate: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] | None = None
+    """Webhooks to one destination in any second, by all notifiers together; no limit unless given."""
     delivery_timeout_s: Seconds = 15.0
     """One webhook, from name look-up to the last byte of the answer."""
     connect_timeout_s: Seconds = 5.0

@@ -1,7 +1,7 @@
 """A notifier over a real store and the in-process broker, and somebody who plays the worker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
@@ -35,6 +35,7 @@ from ringback_schemas.ids import (
 )
 from ringback_schemas.instances import NewInstance, Role
 from ringback_schemas.jobs import JobOutcome, NewJob
+from ringback_schemas.lanes import Circuit
 from ringback_schemas.states import JobState
 from tests.receiver import Receiver
 from tests.waiting import eventually
@@ -82,6 +83,7 @@ class Counts:
         self.outcomes: list[DeliveryOutcome] = []
         self.fenced: list[DeliveryOutcome] = []
         self.sources: list[str] = []
+        self.lanes: dict[Circuit, int] = {}
 
     def on_deliveries_claimed(self, count: int, source: str) -> None:
         """Remember it."""
@@ -93,6 +95,10 @@ class Counts:
     def on_attempt(self, claimed: ClaimedDelivery, outcome: DeliveryOutcome, *, is_recorded: bool) -> None:  # noqa: ARG002
         """Remember it; the form is a protocol's."""
         (self.outcomes if is_recorded else self.fenced).append(outcome)
+
+    def on_lanes(self, counts: Mapping[Circuit, int]) -> None:
+        """Remember the last."""
+        self.lanes = dict(counts)
 
 
 @dataclass
@@ -120,7 +126,7 @@ class Rig:
         )
         event = NewEvent(new_event_id(), DEFAULT_TENANT, job.id, "job.succeeded", body, deliveries)
         outcome = JobOutcome(job.id, claimed.job.attempt, worker, JobState.SUCCEEDED, result=b"null", event=event)
-        assert await self.store.finish_jobs([outcome]) == [True]
+        assert None not in await self.store.finish_jobs([outcome])
         ids = [delivery.id for delivery in deliveries]
         if is_announced:
             self.announcer.announce(DELIVERIES, ids)

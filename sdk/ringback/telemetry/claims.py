@@ -12,7 +12,10 @@ class ClaimCounter:
         self._claims = Labelled(
             Counter("ringback_claims", "Jobs and deliveries claimed.", ("work", "source"), registry=registry),
             (FEW, FEW),
-            known=[(work, source) for work in ("job", "delivery") for source in ("broker", "poll")],
+            known=[
+                ("delivery", "lane"),
+                *((work, source) for work in ("job", "delivery") for source in ("broker", "poll")),
+            ],
         )
 
     def add(self, work: str, source: str, count: int) -> None:

@@ -1,14 +1,16 @@
 """What notifiers count."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ringback.telemetry.batches import BatchMetrics
 from ringback.telemetry.buckets import FAST_S, ROAD_S
 from ringback.telemetry.claims import ClaimCounter
 from ringback.telemetry.labels import FEW, Labelled
 from ringback_schemas.deliveries import ClaimedDelivery, DeliveryAttempt, DeliveryKind, DeliveryOutcome, Verdict
+from ringback_schemas.lanes import Circuit
 from ringback_schemas.states import DELIVERY_DONE, DeliveryState
 
 _KINDS = [kind.value for kind in DeliveryKind]
@@ -62,12 +64,21 @@ class NotifierMetrics:
             ),
             (FEW,),
         )
+        lanes = Gauge(
+            "ringback_lanes", "Destinations in memory, by the state of their circuits.", ("circuit",), registry=registry
+        )
+        self._lanes = {circuit: lanes.labels(circuit.value) for circuit in Circuit}
         self._fenced = Counter(
             "ringback_delivery_attempts_fenced", "Attempts that were not recorded: too late.", registry=registry
         )
 
+    def on_lanes(self, counts: Mapping[Circuit, int]) -> None:
+        """So many lanes are in memory, by the state of their circuits."""
+        for circuit, count in counts.items():
+            self._lanes[circuit].set(count)
+
     def on_deliveries_claimed(self, count: int, source: str) -> None:
-        """So many were claimed; ``source`` is ``broker`` or ``poll``."""
+        """So many were claimed; ``source`` is ``broker``, ``poll`` or ``lane``."""
         self._claims.add("delivery", source, count)
 
     def on_attempts_recorded(self, rows: int, seconds: float) -> None:
