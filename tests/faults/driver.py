@@ -66,13 +66,22 @@ class Ledger:
 class Driver:
     """Submits jobs at a steady rate to the front ends in turn."""
 
-    def __init__(self, urls: Sequence[str], callback_base: str, *, seed: int = 0, give_up_s: float = 120.0) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        callback_base: str,
+        *,
+        seed: int = 0,
+        give_up_s: float = 120.0,
+        api_key: str = API_KEY,
+    ) -> None:
         """``callback_base`` is the receiver's address; a request that is refused for ``give_up_s`` is given up."""
         self.ledger = Ledger()
         self._urls = list(urls)
         self._callback_base = callback_base
         self._random = random.Random(seed)  # noqa: S311 - a replayable load, no secret
         self._give_up_s = give_up_s
+        self._api_key = api_key
         self._stop = asyncio.Event()
 
     async def run(self, rate: float, count: int | None, payload: dict[str, Any] | None = None, **fields: Any) -> None:
@@ -130,7 +139,7 @@ class Driver:
     async def _post(self, session: aiohttp.ClientSession, entry: Entry) -> bool:
         """One try; whether it was accepted or refused for good."""
         sent = time.monotonic()
-        headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": entry.key}
+        headers = {"Authorization": f"Bearer {self._api_key}", "Idempotency-Key": entry.key}
         try:
             async with session.post(
                 f"{self._random.choice(self._urls)}/v1/jobs", json=entry.body, headers=headers,

@@ -34,6 +34,8 @@ class FleetPlan:
     concurrency: int = 32
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further ``RINGBACK_*`` settings, without the prefix."""
+    role_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The same for one kind of process: ``api``, ``worker`` or ``notifier``."""
 
 
 class Fleet:
@@ -47,11 +49,12 @@ class Fleet:
         self.effects_path = folder / "effects"
         self._environment = self._make_environment()
         self.urls: list[str] = []
+        self._others: list[FleetProcess] = []
         if plan.is_embedded:
             self.apis, self.workers, self.notifiers = [self._front("serve", "serve")], [], []
             return
         self.apis = [self._front(f"api-{number}", "api") for number in range(plan.apis)]
-        slots = str(plan.concurrency)
+        slots = plan.settings.get("CONCURRENCY", str(plan.concurrency))
         self.workers = [self._process(f"worker-{n}", "worker", "--concurrency", slots) for n in range(plan.workers)]
         self.notifiers = [self._process(f"notifier-{n}", "notifier") for n in range(plan.notifiers)]
 
@@ -75,7 +78,7 @@ class Fleet:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Kill whatever still runs."""
-        for process in self.processes:
+        for process in [*self.processes, *self._others]:
             await process.kill()
 
     async def ready(self, url: str, within_s: float = 30.0) -> None:
@@ -106,8 +109,15 @@ class Fleet:
         self.urls.append(f"http://127.0.0.1:{port}")
         return self._process(name, command, RINGBACK_PORT=str(port))
 
+    def another(self, name: str, *arguments: str, **settings: str) -> FleetProcess:
+        """A further process, not started yet; with settings of its own. Killed with the others."""
+        process = self._process(name, *arguments, **_prefixed(settings))
+        self._others.append(process)
+        return process
+
     def _process(self, name: str, *arguments: str, **environment: str) -> FleetProcess:
-        return FleetProcess(name, arguments, {**self._environment, **environment}, self._folder)
+        own = _prefixed(self._plan.role_settings.get(arguments[0], {}))
+        return FleetProcess(name, arguments, {**self._environment, **own, **environment}, self._folder)
 
     def _make_environment(self) -> dict[str, str]:
         own = {
@@ -119,14 +129,16 @@ class Fleet:
             "RETRY_SCHEDULE": json.dumps(SHORT_SCHEDULE),
             "TASKS": str(Path(__file__).with_name("tasks.py")),
             "PUBLIC_URL": "http://ringback.test",
-            **self._plan.settings,
         }
         if self._plan.is_embedded:
             del own["BROKER_URL"]
             own["DATABASE_URL"] = f"sqlite:///{self._folder / 'ringback.db'}"
-        environment = {f"RINGBACK_{name}": value for name, value in own.items()}
-        environment["FAULTS_EFFECTS"] = str(self.effects_path)
-        return environment
+        own |= self._plan.settings
+        return {**_prefixed(own), "FAULTS_EFFECTS": str(self.effects_path)}
+
+
+def _prefixed(settings: Mapping[str, str]) -> dict[str, str]:
+    return {f"RINGBACK_{name}": value for name, value in settings.items()}
 
 
 async def settle(seconds: float) -> None:

@@ -1,5 +1,6 @@
 """The receiving side of a fault case: a real HTTP server that verifies every webhook with the official library."""
 
+import asyncio
 import hashlib
 import random
 import time
@@ -37,6 +38,8 @@ class Inbox:
         self.by_job: dict[str, list[Arrival]] = defaultdict(list)
         self.wrong_signatures: list[str] = []
         self.is_down = False
+        self.delay_s = 0.0
+        """How long each answer takes."""
         self._verifiers = [Webhook(secret) for secret in secrets or []]
         self._refuse_share = refuse_share
         self._random = random.Random(seed)  # noqa: S311 - replayable refusals, no secret
@@ -44,8 +47,8 @@ class Inbox:
         self.url = ""
 
     def trust(self, secrets: list[str]) -> None:
-        """Verify with these secrets from now on."""
-        self._verifiers = [Webhook(secret) for secret in secrets]
+        """Take what one of these secrets signed, too, from now on."""
+        self._verifiers += [Webhook(secret) for secret in secrets]
 
     async def __aenter__(self) -> Self:
         """Listen on a free port of loopback."""
@@ -73,6 +76,7 @@ class Inbox:
             self.wrong_signatures.append(str(error))
             return web.Response(status=400)
         arrival = self._remember(request.headers["webhook-id"], body)
+        await asyncio.sleep(self.delay_s)
         if self.is_down or self._random.random() < self._refuse_share:
             return web.Response(status=503)
         arrival.taken += 1

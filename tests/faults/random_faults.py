@@ -4,10 +4,13 @@ import asyncio
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
+from tests.faults import rabbit
 from tests.faults.fleet import settle
 from tests.faults.process import FleetProcess
+from tests.faults.proxy import Direction
 from tests.faults.stage import Case, Stage
 
 Fault = Callable[[Stage, random.Random], Awaitable[None]]
@@ -53,6 +56,33 @@ async def _restart_broker(stage: Stage, chance: random.Random) -> None:
     await asyncio.to_thread(stage.servers.rabbit.start)
 
 
+async def _wipe_broker(stage: Stage, chance: random.Random) -> None:
+    await settle(chance.uniform(0, 0.5))
+    await asyncio.to_thread(rabbit.wipe, stage)
+
+
+async def _cut_link(stage: Stage, chance: random.Random) -> None:
+    chance.choice(stage.links.all).cut(with_reset=chance.random() < 0.5)
+    await settle(chance.uniform(0, 0.5))
+
+
+async def _hold_link(stage: Stage, chance: random.Random) -> None:
+    """Everything vanishes in one direction or both; nobody is told."""
+    link = chance.choice(stage.links.all)
+    link.hold(*chance.choice([(), (Direction.TO_CLIENT,), (Direction.TO_SERVER,)]))
+    await settle(chance.uniform(0.5, 6))
+    if chance.random() < 0.5:
+        link.cut()
+    link.heal()
+
+
+async def _slow_link(stage: Stage, chance: random.Random) -> None:
+    link = chance.choice(stage.links.all)
+    link.delay(chance.uniform(0.05, 0.5))
+    await settle(chance.uniform(0.5, 3))
+    link.heal()
+
+
 async def _flaky_receiver(stage: Stage, chance: random.Random) -> None:
     stage.inbox.is_down = True
     await settle(chance.uniform(0.5, 3))
@@ -66,6 +96,10 @@ FAULTS: tuple[tuple[Fault, int], ...] = (
     (_freeze_one, 2),
     (_restart_database, 2),
     (_restart_broker, 2),
+    (_wipe_broker, 2),
+    (_cut_link, 8),
+    (_hold_link, 4),
+    (_slow_link, 4),
     (_flaky_receiver, 3),
 )
 """Each fault with its weight: what is quick to come back from is dealt more often."""
@@ -79,12 +113,17 @@ def random_case(seed: int, *, seconds: float, rate: float, pause_s: float = 1.0)
         faults, weights = zip(*FAULTS, strict=True)
         await stage.load(rate, None, {"seconds": 0.05})
         ends = time.monotonic() + seconds
+        kinds: Counter[str] = Counter()
         while time.monotonic() < ends:
             await settle(chance.uniform(0.5, 1.5) * pause_s)
-            await chance.choices(faults, weights)[0](stage, chance)
+            fault = chance.choices(faults, weights)[0]
+            await fault(stage, chance)
             stage.faults += 1
+            kinds[fault.__name__.strip("_")] += 1
         for process in stage.fleet.processes:
             if not process.is_alive:
                 await process.start()
+        stage.notes.update(kinds)
 
-    return Case(f"random {seed}", f"random faults for {seconds:g} s at {rate:g} jobs/s, seed {seed}", act, settle_s=120)
+    title = f"random faults for {seconds:g} s at {rate:g} jobs/s, seed {seed}"
+    return Case(f"random {seed}", title, act, settle_s=120, is_proxied=True)

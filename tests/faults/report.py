@@ -17,13 +17,21 @@ def row(outcome: Outcome) -> str:
     found = outcome.findings
     lost = len(found.lost_jobs) + len(found.lost_webhooks)
     notes = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in outcome.notes.items())
-    result = "**failed**" if outcome.complaints else "held"
+    fault = outcome.case.title + (f" ({notes})" if notes else "")
     cells = (
-        outcome.case.id, outcome.case.title + (f" ({notes})" if notes else ""), found.jobs, outcome.faults, lost,
+        outcome.case.id, fault, found.jobs, outcome.faults, lost,
         found.wrong_signatures, len(found.doubly_recorded) + len(found.doubly_accepted), found.performed_twice,
-        found.received_twice, f"{max(0.0, found.recovery_s):.1f} s", result,
+        found.received_twice, f"{max(0.0, found.recovery_s):.1f} s", _result(outcome),
     )  # fmt: skip
     return "| " + " | ".join(str(cell) for cell in cells) + " |\n"
+
+
+def _result(outcome: Outcome) -> str:
+    if outcome.not_played:
+        return f"not played: {outcome.not_played}"
+    if outcome.complaints:
+        return "**failed**"
+    return f"held; open: {'; '.join(outcome.shortfalls)}" if outcome.shortfalls else "held"
 
 
 def table(outcomes: Sequence[Outcome], versions: str, seed: int) -> str:

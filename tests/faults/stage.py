@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,17 @@ import aiohttp
 from tests.faults.driver import Driver
 from tests.faults.fleet import API_KEY, Fleet, FleetPlan
 from tests.faults.inbox import Inbox
+from tests.faults.links import Links, linked
 from tests.faults.oracle import Findings, judge
 from tests.servers import PostgresServer, RabbitServer, fresh_database, fresh_vhost
 
 Act = Callable[["Stage"], Awaitable[None]]
+Prepare = Callable[["Servers", str], Awaitable[None]]
+"""Done to the servers before the fleet starts; gets the broker's address too."""
+
+
+class NotPlayed(Exception):
+    """The case cannot be played here; says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,11 @@ class Case:
     may_receive_twice: bool = True
     is_quick: bool = False
     """Whether it is part of ``make test``; all are part of ``make faults``."""
-    is_broker_absent: bool = False
-    """Whether the fleet starts while RabbitMQ is stopped."""
+    prepare: Prepare | None = None
+    is_proxied: bool = False
+    """Whether the fleet reaches its servers through proxies; the stage then has ``links``."""
+    role_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Settings of one kind of process: ``api``, ``worker``, ``notifier``."""
 
 
 @dataclass(slots=True)
@@ -63,6 +73,9 @@ class Stage:
     inbox: Inbox
     database_url: str
     broker_url: str
+    links_or_none: Links | None = None
+    shortfalls: list[str] = field(default_factory=list)
+    """Goals that were not reached, with their figures: told in the table as open."""
     faults: int = 0
     notes: dict[str, float] = field(default_factory=dict)
     """Figures of the case's own, such as seconds to the first accept."""
@@ -91,18 +104,33 @@ class Stage:
                 raise AssertionError(f"the load ended with {len(self.driver.ledger.accepted)} of {count} accepted")
             await asyncio.sleep(0.01)
 
-    async def api(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+    @property
+    def links(self) -> Links:
+        """The network between the fleet and its servers."""
+        if self.links_or_none is None:
+            raise TypeError("this case is not proxied")
+        return self.links_or_none
+
+    async def api(self, method: str, path: str, key: str = API_KEY, **options: Any) -> tuple[int, Any]:
         """Ask the first front end; status and JSON."""
-        headers = {"Authorization": f"Bearer {API_KEY}"}
+        headers = {"Authorization": f"Bearer {key}"}
         async with (
             aiohttp.ClientSession(headers=headers) as session,
             session.request(method, f"{self.fleet.urls[0]}{path}", **options) as answer,
         ):
             return answer.status, await answer.json(content_type=None)
 
-    async def trust(self) -> None:
-        """Let the inbox verify with the tenant's live secrets."""
-        status, document = await self.api("GET", "/v1/signing-secret")
+    async def tenant(self, name: str) -> str:
+        """Make a further tenant, whom the inbox trusts; its API key."""
+        _, tenant = await self.api("POST", "/v1/tenants", json={"name": name})
+        order = {"name": name, "scopes": ["jobs:read", "jobs:write", "secrets"], "tenant_id": tenant["id"]}
+        _, made = await self.api("POST", "/v1/keys", json=order)
+        await self.trust(made["key"])
+        return str(made["key"])
+
+    async def trust(self, key: str = API_KEY) -> None:
+        """Let the inbox verify with that tenant's live secrets, too."""
+        status, document = await self.api("GET", "/v1/signing-secret", key)
         if status != 200:
             raise AssertionError(f"no signing secret: {status} {document}")
         self.inbox.trust([item["secret"] for item in document["secrets"]])
@@ -111,26 +139,42 @@ class Stage:
 @asynccontextmanager
 async def staged(case: Case, servers: Servers, folder: Path, seed: int) -> AsyncIterator[Stage]:
     """The stage of one case: a fresh database and virtual host, a fleet that is ready, an inbox that can verify."""
-    await asyncio.to_thread(servers.postgres.start)
-    await asyncio.to_thread(servers.rabbit.start)
+    async with AsyncExitStack() as stack:
+        database_url, broker_url = await stack.enter_async_context(_places(servers))
+        if case.prepare is not None:
+            await case.prepare(servers, broker_url)
+        links = await stack.enter_async_context(linked(database_url, broker_url)) if case.is_proxied else None
+        plan = FleetPlan(
+            database_url,
+            broker_url,
+            case.apis,
+            case.workers,
+            case.notifiers,
+            case.is_embedded,
+            settings=case.settings,
+            role_settings=links.settings(database_url, broker_url) if links else case.role_settings,
+        )
+        inbox = await stack.enter_async_context(Inbox(refuse_share=case.refuse_share, seed=seed))
+        fleet = await stack.enter_async_context(Fleet(plan, folder))
+        driver = Driver(fleet.urls, inbox.url, seed=seed)
+        stage = Stage(servers, fleet, driver, inbox, database_url, broker_url, links)
+        await stage.trust()
+        yield stage
+
+
+@asynccontextmanager
+async def _places(servers: Servers) -> AsyncIterator[tuple[str, str]]:
+    """A database and a virtual host on servers that run, before and after."""
+    for start in (servers.postgres.start, servers.rabbit.start):
+        await asyncio.to_thread(start)
     database = fresh_database(servers.postgres.url)
     vhost = fresh_vhost(servers.rabbit.url, servers.rabbit.management_url)
-    database_url = await asyncio.to_thread(database.__enter__)
-    broker_url = await asyncio.to_thread(vhost.__enter__)
+    database_url, broker_url = await asyncio.to_thread(database.__enter__), await asyncio.to_thread(vhost.__enter__)
     try:
-        if case.is_broker_absent:
-            await asyncio.to_thread(servers.rabbit.stop)
-        plan = FleetPlan(
-            database_url, broker_url, case.apis, case.workers, case.notifiers, case.is_embedded, settings=case.settings
-        )
-        async with Inbox(refuse_share=case.refuse_share, seed=seed) as inbox, Fleet(plan, folder) as fleet:
-            driver = Driver(fleet.urls, inbox.url, seed=seed)
-            stage = Stage(servers, fleet, driver, inbox, database_url, broker_url)
-            await stage.trust()
-            yield stage
+        yield database_url, broker_url
     finally:
-        await asyncio.to_thread(servers.postgres.start)
-        await asyncio.to_thread(servers.rabbit.start)
+        for start in (servers.postgres.start, servers.rabbit.start):
+            await asyncio.to_thread(start)
         await asyncio.to_thread(vhost.__exit__, None, None, None)
         await asyncio.to_thread(database.__exit__, None, None, None)
 
@@ -144,8 +188,12 @@ class Outcome:
     faults: int
     seconds: float
     notes: Mapping[str, float]
-    complaints: tuple[str, ...]
+    complaints: tuple[str, ...] = ()
     """Why it failed; empty when it passed."""
+    shortfalls: tuple[str, ...] = ()
+    """Goals that were not reached although nothing broke."""
+    not_played: str = ""
+    """Why it was not played; empty when it was."""
 
 
 async def play(case: Case, servers: Servers, folder: Path, seed: int) -> Outcome:
@@ -156,6 +204,8 @@ async def play(case: Case, servers: Servers, folder: Path, seed: int) -> Outcome
         try:
             await case.act(stage)
             await stage.loaded(stop=True)
+        except NotPlayed as reason:
+            return Outcome(case, Findings(), 0, 0.0, {}, not_played=str(reason))
         except AssertionError as error:
             complaints.append(str(error))
             stage.driver.stop()
@@ -164,8 +214,8 @@ async def play(case: Case, servers: Servers, folder: Path, seed: int) -> Outcome
             stage.driver.ledger, stage.inbox, stage.fleet.urls[0], stage.fleet.effects_path, case.settle_s
         )
         complaints += _complaints(case, stage, findings)
-        faults, notes = stage.faults, dict(stage.notes)
-    return Outcome(case, findings, faults, time.monotonic() - started, notes, tuple(complaints))
+    seconds = time.monotonic() - started
+    return Outcome(case, findings, stage.faults, seconds, stage.notes, tuple(complaints), tuple(stage.shortfalls))
 
 
 def _complaints(case: Case, stage: Stage, findings: Findings) -> list[str]:

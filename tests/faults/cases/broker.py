@@ -1,16 +1,17 @@
 """RabbitMQ is stopped, killed, absent, wiped, full, and filled with junk."""
 
 import asyncio
+import random
 import time
-from urllib.parse import quote, urlsplit
 
 import aio_pika
 
+from tests.faults import rabbit
 from tests.faults.fleet import settle
-from tests.faults.stage import Case, Stage
-from tests.servers.vhosts import manage
+from tests.faults.stage import Case, Servers, Stage
 
 AWAY_S = 20.0
+CONSUMERS_BACK_WITHIN_S = 5.0
 
 
 async def stopped(stage: Stage) -> None:
@@ -27,6 +28,7 @@ async def stopped(stage: Stage) -> None:
     stage.notes["accept_p99_away_s"] = stage.driver.ledger.accept_p99_s(gone, time.monotonic())
     stage.notes["delivered_while_away"] = taken
     await asyncio.to_thread(stage.servers.rabbit.start)
+    stage.notes["consumers_back_s"] = await rabbit.consumers_back(stage, time.monotonic(), CONSUMERS_BACK_WITHIN_S)
     if not taken:
         raise AssertionError("no work was done while the broker was away")
     if stage.driver.ledger.answers.keys() - {202}:
@@ -34,13 +36,34 @@ async def stopped(stage: Stage) -> None:
 
 
 async def killed_again_and_again(stage: Stage) -> None:
-    """RabbitMQ is killed and comes back, three times."""
+    """RabbitMQ is killed at random moments and comes back, five times; each time the consumers come back too."""
+    chance = random.Random(2)  # noqa: S311 - a replayable schedule
     await stage.load(60)
-    for _ in range(3):
-        await settle(1)
+    for _ in range(5):
+        await settle(chance.uniform(0, 2))
         await asyncio.to_thread(stage.servers.rabbit.kill)
         stage.faults += 1
+        await settle(chance.uniform(0, 1))
         await asyncio.to_thread(stage.servers.rabbit.start)
+        back_s = await rabbit.consumers_back(stage, time.monotonic(), CONSUMERS_BACK_WITHIN_S)
+        stage.notes["consumers_back_s"] = max(back_s, stage.notes.get("consumers_back_s", 0.0))
+
+
+async def killed_before_it_serves(stage: Stage) -> None:
+    """RabbitMQ is killed again while it still starts, as by an impatient supervisor, and while clients log in."""
+    chance = random.Random(3)  # noqa: S311 - a replayable schedule
+    await stage.load(60)
+    await settle(1)
+    for _ in range(4):
+        await asyncio.to_thread(stage.servers.rabbit.kill)
+        stage.faults += 1
+        starting = asyncio.create_task(asyncio.to_thread(stage.servers.rabbit.start), name="rabbit starts")
+        await settle(chance.uniform(0.5, 5))
+        await asyncio.to_thread(stage.servers.rabbit.kill)
+        stage.faults += 1
+        await asyncio.gather(starting, return_exceptions=True)
+    await asyncio.to_thread(stage.servers.rabbit.start)
+    stage.notes["consumers_back_s"] = await rabbit.consumers_back(stage, time.monotonic(), CONSUMERS_BACK_WITHIN_S)
 
 
 async def absent_at_start(stage: Stage) -> None:
@@ -58,7 +81,7 @@ async def wiped_with_jobs_queued(stage: Stage) -> None:
     await stage.load(200, 300)
     await stage.loaded()
     await asyncio.to_thread(stage.servers.rabbit.wipe)
-    await asyncio.to_thread(_make_vhost, stage)
+    await asyncio.to_thread(rabbit.make_vhost, stage)
     stage.faults += 1
     for worker in stage.fleet.workers:
         await stage.fleet.revive(worker)
@@ -69,7 +92,7 @@ async def queues_deleted(stage: Stage) -> None:
     await stage.load(60)
     for _ in range(3):
         await settle(2)
-        await asyncio.to_thread(_for_each_queue, stage, "DELETE", "")
+        await asyncio.to_thread(rabbit.for_each_queue, stage, "DELETE")
         stage.faults += 1
     await settle(6)
 
@@ -79,7 +102,7 @@ async def queues_purged(stage: Stage) -> None:
     await stage.load(100)
     for _ in range(6):
         await settle(1.5)
-        await asyncio.to_thread(_for_each_queue, stage, "DELETE", "/contents")
+        await asyncio.to_thread(rabbit.for_each_queue, stage, "DELETE", "/contents")
         stage.faults += 1
 
 
@@ -87,11 +110,11 @@ async def publishes_refused(stage: Stage) -> None:
     """A policy lets the queues refuse what is published (nack): polling carries the work."""
     limits = {"pattern": r"^ringback\.", "definition": {"max-length": 1, "overflow": "reject-publish"},
               "apply-to": "queues"}  # fmt: skip
-    await asyncio.to_thread(manage, *_admin(stage), "PUT", f"/api/policies/{_vhost(stage)}/tiny", limits)
+    await asyncio.to_thread(rabbit.ask, stage, "PUT", f"/api/policies/{rabbit.vhost(stage)}/tiny", limits)
     stage.faults += 1
     await stage.load(60, 400)
     await stage.loaded()
-    await asyncio.to_thread(manage, *_admin(stage), "DELETE", f"/api/policies/{_vhost(stage)}/tiny")
+    await asyncio.to_thread(rabbit.ask, stage, "DELETE", f"/api/policies/{rabbit.vhost(stage)}/tiny")
 
 
 async def junk(stage: Stage) -> None:
@@ -109,31 +132,16 @@ async def junk(stage: Stage) -> None:
                 stage.faults += 1
 
 
-def _vhost(stage: Stage) -> str:
-    return quote(urlsplit(stage.broker_url).path[1:], safe="")
-
-
-def _admin(stage: Stage) -> tuple[str]:
-    return (stage.servers.rabbit.management_url,)
-
-
-def _make_vhost(stage: Stage) -> None:
-    manage(*_admin(stage), "PUT", f"/api/vhosts/{_vhost(stage)}")
-    everything = {"configure": ".*", "write": ".*", "read": ".*"}
-    manage(*_admin(stage), "PUT", f"/api/permissions/{_vhost(stage)}/guest", everything)
-
-
-def _for_each_queue(stage: Stage, method: str, suffix: str) -> None:
-    queues = manage(*_admin(stage), "GET", f"/api/queues/{_vhost(stage)}")
-    assert isinstance(queues, list)
-    for queue in queues:
-        manage(*_admin(stage), method, f"/api/queues/{_vhost(stage)}/{quote(queue['name'], safe='')}{suffix}")
+async def stop_rabbit(servers: Servers, broker_url: str) -> None:
+    """RabbitMQ is not there when the fleet starts."""
+    await asyncio.to_thread(servers.rabbit.stop)
 
 
 BROKER_CASES = (
     Case("F01+BB-57", "RabbitMQ stopped for 20 s", stopped, is_quick=True),
-    Case("F02", "RabbitMQ killed three times", killed_again_and_again),
-    Case("F03", "RabbitMQ absent at start", absent_at_start, is_broker_absent=True),
+    Case("F02", "RabbitMQ killed five times at random moments", killed_again_and_again, settle_s=60),
+    Case("F02s", "RabbitMQ killed four times while it starts", killed_before_it_serves, settle_s=60),
+    Case("F03", "RabbitMQ absent at start", absent_at_start, prepare=stop_rabbit),
     Case("F04", "RabbitMQ wiped with jobs queued", wiped_with_jobs_queued, is_quick=True),
     Case("F06", "queues deleted under the consumers", queues_deleted),
     Case("F20", "queues purged again and again", queues_purged),
