@@ -63,22 +63,25 @@ class Batches(Generic[Item]):
 
     def __init__(self, operation: Callable[[list[Item]], Awaitable[object]], lanes: int = 1) -> None:
         self._operation = operation
-        self._lanes = lanes
-        self._running: set[asyncio.Task[None]] = set()
+        self._free_lanes = lanes
+        self._tasks: set[asyncio.Task[None]] = set()
         self._items: list[Item] = []
 
     def add(self, items: Sequence[Item]) -> None:
         """Have them in the next batch."""
         self._items += items
-        if len(self._running) < self._lanes:
+        if self._free_lanes:
+            self._free_lanes -= 1
             task = asyncio.create_task(self._drain())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _drain(self) -> None:
         while self._items:
             batch, self._items = self._items[:MAX_ROWS], self._items[MAX_ROWS:]
             await self._operation(batch)
+        # here, and not when the task is done, which is a turn of the loop later: what is added between would be stuck
+        self._free_lanes += 1
 
 
 @dataclass(slots=True)
