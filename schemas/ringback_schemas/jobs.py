@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ringback_schemas.events import NewEvent
-from ringback_schemas.ids import InstanceId, JobId, TenantId
+from ringback_schemas.ids import DeliveryId, InstanceId, JobId, TenantId
 from ringback_schemas.states import JOB_DONE, JobState
 
 
@@ -184,6 +184,11 @@ class JobOutcome:
     """Only for ``retrying``: seconds from now, by the database's clock."""
     event: NewEvent | None = None
     """Written with its deliveries in the same transaction; absent for ``retrying``."""
+
+    @property
+    def delivery_ids(self) -> tuple[DeliveryId, ...]:
+        """The deliveries that it asks for itself."""
+        return () if self.event is None else tuple([delivery.id for delivery in self.event.deliveries])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ of them never deadlock. ``now`` is always the database's clock.
 from collections.abc import Sequence
 from typing import Protocol
 
-from ringback_schemas.ids import InstanceId, JobId, TenantId
+from ringback_schemas.ids import DeliveryId, InstanceId, JobId, TenantId
 from ringback_schemas.jobs import (
     Acceptance,
     ClaimedJob,
@@ -18,6 +18,9 @@ from ringback_schemas.jobs import (
     JobRef,
     NewJob,
 )
+
+Recorded = tuple[DeliveryId, ...] | None
+"""The deliveries that a recorded outcome brought about, often none; None for one that was not recorded."""
 
 
 class JobStore(Protocol):
@@ -52,10 +55,10 @@ class JobStore(Protocol):
     ) -> list[ClaimedJob]:
         """As ``claim_jobs`` for what may start in those queues: greatest priority first, then the oldest ``run_at``."""
 
-    async def finish_jobs(self, outcomes: Sequence[JobOutcome]) -> list[bool]:
-        """Record outcomes with their results, events and deliveries; say for each whether it was recorded.
+    async def finish_jobs(self, outcomes: Sequence[JobOutcome]) -> list[Recorded]:
+        """Record outcomes with their results, events and deliveries; answer for each with the deliveries to announce.
 
-        False means *fenced*: the job is done, or has another owner or attempt, or is unknown; then nothing of that
+        None means *fenced*: the job is done, or has another owner or attempt, or is unknown; then nothing of that
         outcome is stored. ``succeeded``, ``failed`` and ``retrying`` are only recorded for a running job, ``expired``
         only for one that waits. A ``retrying`` attempt goes into the job's attempts with its error.
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import DELIVERIES
-from ringback_schemas.jobs import JobOutcome
+from ringback_backends.contracts.jobs import Recorded
 
 
-def announce_endings(announcer: Announcer, outcomes: Sequence[JobOutcome], recorded: Sequence[bool]) -> int:
-    """Announce the deliveries of those outcomes that the store recorded; how many outcomes these are."""
-    kept = [outcome for outcome, is_recorded in zip(outcomes, recorded, strict=True) if is_recorded]
-    ids = [delivery.id for outcome in kept if outcome.event for delivery in outcome.event.deliveries]
-    if ids:
-        announcer.announce(DELIVERIES, ids)
+def announce_endings(announcer: Announcer, recorded: Sequence[Recorded]) -> int:
+    """Announce the deliveries of what the store recorded; how many outcomes these are."""
+    kept = [ids for ids in recorded if ids is not None]
+    if any(kept):
+        announcer.announce(DELIVERIES, [delivery_id for ids in kept for delivery_id in ids])
     return len(kept)

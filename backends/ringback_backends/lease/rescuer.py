@@ -102,7 +102,7 @@ class Rescuer(Rounds):
         now = datetime.now(UTC)
         outcome = end_job(job, JobState.FAILED, error=error.to_bytes(), now=now, public_url=self._public_url)
         # one by one: several rescuers may be at the same job, and only one of them records it
-        announce_endings(self._announcer, [outcome], await self._store.finish_jobs([outcome]))
+        announce_endings(self._announcer, await self._store.finish_jobs([outcome]))
 
 
 def _by_queue(refs: tuple[JobRef, ...]) -> dict[str, list[JobRef]]:

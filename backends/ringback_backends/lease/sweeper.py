@@ -36,6 +36,6 @@ class Sweeper(Rounds):
             return False
         now = datetime.now(UTC)
         outcomes = [end_job(job, JobState.EXPIRED, now=now, public_url=self._public_url) for job in jobs]
-        ended = announce_endings(self._announcer, outcomes, await self._store.finish_jobs(outcomes))
+        ended = announce_endings(self._announcer, await self._store.finish_jobs(outcomes))
         log.info("expired", jobs=ended)
         return len(jobs) >= self._limit and ended > 0

@@ -38,4 +38,4 @@ async def cancel_job(deps: ApiDependencies, call: Call) -> web.StreamResponse:
 async def _end(deps: ApiDependencies, detail: JobDetail) -> None:
     """End a waiting job; does nothing when a worker was faster."""
     outcome = end_job(detail.job, JobState.CANCELLED, now=datetime.now(UTC), public_url=deps.public_url)
-    announce_endings(deps.announcer, [outcome], await deps.store.finish_jobs([outcome]))
+    announce_endings(deps.announcer, await deps.store.finish_jobs([outcome]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from enum import StrEnum
 
 import structlog
@@ -10,6 +11,8 @@ from ringback_backends.announcer import Announcer
 from ringback_backends.batcher import Batcher
 from ringback_backends.contracts.broker import DELIVERIES, Queue
 from ringback_backends.contracts.errors import StoreUnavailable
+from ringback_backends.contracts.jobs import Recorded
+from ringback_schemas.ids import DeliveryId
 from ringback_schemas.jobs import JobOutcome
 
 FIRST_PAUSE_S = 0.05
@@ -31,7 +34,7 @@ class Saved(StrEnum):
 class Finisher:
     """Saves outcomes through group commits, and announces what follows from them."""
 
-    def __init__(self, batcher: Batcher[JobOutcome, bool], announcer: Announcer) -> None:
+    def __init__(self, batcher: Batcher[JobOutcome, Recorded], announcer: Announcer) -> None:
         """``batcher`` is over ``store.finish_jobs``."""
         self._batcher = batcher
         self._announcer = announcer
@@ -55,7 +58,7 @@ class Finisher:
         failures = 0
         while True:
             try:
-                is_recorded = await self._batcher.submit(outcome)
+                recorded = await self._batcher.submit(outcome)
             except StoreUnavailable as error:
                 failures += 1
                 log.warning("finish_delayed", job_id=outcome.job_id, attempt=outcome.attempt, reason=str(error))
@@ -66,17 +69,16 @@ class Finisher:
                 break
         # A transaction whose answer was lost may have been committed, and then the second try finds the job done. To
         # announce deliveries that do not exist costs nothing; not to announce those that do costs a poll's delay.
-        if is_recorded or failures:
-            self._announce(outcome)
-        return Saved.RECORDED if is_recorded else Saved.FENCED
+        self._announce(outcome.delivery_ids if recorded is None and failures else recorded or ())
+        return Saved.FENCED if recorded is None else Saved.RECORDED
 
     def announce_retry(self, outcome: JobOutcome, queue: str) -> None:
         """Announce a retry for when it falls due."""
         self._announcer.announce_later(Queue.work(queue), [outcome.job_id], outcome.retry_in_s)
 
-    def _announce(self, outcome: JobOutcome) -> None:
-        if outcome.event is not None and outcome.event.deliveries:
-            self._announcer.announce(DELIVERIES, [delivery.id for delivery in outcome.event.deliveries])
+    def _announce(self, ids: Sequence[DeliveryId]) -> None:
+        if ids:
+            self._announcer.announce(DELIVERIES, ids)
 
     async def _nap(self, seconds: float) -> bool:
         """So long; True, at once, when it was given up."""

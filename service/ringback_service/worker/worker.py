@@ -15,6 +15,7 @@ from ringback_backends.announcer import Announcer
 from ringback_backends.batcher import Batcher
 from ringback_backends.contracts.broker import Broker, Queue
 from ringback_backends.contracts.errors import StoreUnavailable
+from ringback_backends.contracts.jobs import Recorded
 from ringback_backends.contracts.store import Store
 from ringback_backends.intake import Intake, Pace
 from ringback_schemas.ids import InstanceId, JobId
@@ -84,7 +85,7 @@ class Worker:
         subscription = broker.subscribe(tuple(Queue.work(queue) for queue in plan.queues))
         self._intake = Intake[ClaimedJob](self, broker, subscription, plan.pace)
         self._slots = Slots(plan.concurrency, self._intake.freed)
-        self._batcher: Batcher[JobOutcome, bool] = Batcher(
+        self._batcher: Batcher[JobOutcome, Recorded] = Batcher(
             store.finish_jobs, name="finish", observe=self._observer.on_outcomes_recorded
         )
         self._finisher = Finisher(self._batcher, announcer)

@@ -94,11 +94,16 @@ def ref(claimed: ClaimedJob) -> JobRef:
     return JobRef(claimed.job.id, claimed.job.attempt, claimed.job.queue)
 
 
+async def recorded(store: Store, outcomes: Sequence[JobOutcome]) -> list[bool]:
+    """Which of the outcomes the store records."""
+    return [answer is not None for answer in await store.finish_jobs(outcomes)]
+
+
 async def sending(store: Store, owner: InstanceId, **fields: Any) -> ClaimedDelivery:
     """A delivery that the owner has just claimed."""
     claimed = await running(store, owner, **fields)
     outcome = ended(claimed)
-    assert await store.finish_jobs([outcome]) == [True]
+    assert await recorded(store, [outcome]) == [True]
     (sent,) = await store.claim_deliveries(owner, delivery_ids([outcome]), 1)
     return sent
 

@@ -19,6 +19,7 @@ from tests.conformance.store.making import (
     ended,
     event,
     job,
+    recorded,
     ref,
     retried,
     running,
@@ -33,7 +34,7 @@ async def test_finish_records_the_end(store: Store, owner: InstanceId, state: Jo
     """State, result and time of the end are stored, and nobody owns the job any more."""
     claimed = await running(store, owner)
 
-    answers = await store.finish_jobs([ended(claimed, state, result=b"[1]", error=b'{"code":"x"}')])
+    answers = await recorded(store, [ended(claimed, state, result=b"[1]", error=b'{"code":"x"}')])
 
     detail = await store.get_job(DEFAULT_TENANT, claimed.job.id)
     assert answers == [True]
@@ -64,7 +65,7 @@ async def test_finish_without_event_makes_no_delivery(store: Store, owner: Insta
     """A job with nobody to tell ends all the same."""
     claimed = await running(store, owner)
 
-    assert await store.finish_jobs([ended(claimed, event=None, result=None)]) == [True]
+    assert await recorded(store, [ended(claimed, event=None, result=None)]) == [True]
     assert await store.deliveries_of_job(DEFAULT_TENANT, claimed.job.id) == []
 
 
@@ -72,7 +73,7 @@ async def test_finish_with_retry_keeps_the_attempt(store: Store, owner: Instance
     """A ``retrying`` attempt goes into the job's attempts with its error; the job is due after the delay."""
     claimed = await running(store, owner)
 
-    assert await store.finish_jobs([retried(claimed, retry_in_s=30, error=b'{"code":"timeout"}')]) == [True]
+    assert await recorded(store, [retried(claimed, retry_in_s=30, error=b'{"code":"timeout"}')]) == [True]
 
     detail = await store.get_job(DEFAULT_TENANT, claimed.job.id)
     assert detail is not None
@@ -91,7 +92,7 @@ async def test_finish_fences_what_is_done(store: Store, owner: InstanceId, state
     await store.finish_jobs([ended(claimed, result=b"1")])
     late = ended(claimed, JobState.SUCCEEDED, result=b"2")
 
-    assert await store.finish_jobs([replace(late, state=state), replace(late, state=state, owner=None)]) == [False] * 2
+    assert await recorded(store, [replace(late, state=state), replace(late, state=state, owner=None)]) == [False] * 2
 
     detail = await store.get_job(DEFAULT_TENANT, claimed.job.id)
     assert detail is not None
@@ -103,8 +104,8 @@ async def test_finish_fences_another_owner(store: Store, owner: InstanceId, riva
     """Only the owner's outcome is recorded."""
     claimed = await running(store, owner)
 
-    assert await store.finish_jobs([ended(claimed, owner=rival), ended(claimed, owner=None)]) == [False, False]
-    assert await store.finish_jobs([ended(claimed)]) == [True]
+    assert await recorded(store, [ended(claimed, owner=rival), ended(claimed, owner=None)]) == [False, False]
+    assert await recorded(store, [ended(claimed)]) == [True]
 
 
 async def test_finish_fences_another_attempt(store: Store, owner: InstanceId) -> None:
@@ -113,8 +114,8 @@ async def test_finish_fences_another_attempt(store: Store, owner: InstanceId) ->
     await store.release_jobs(owner, [ref(claimed)])
     (again,) = await store.claim_jobs(owner, [claimed.job.id], [TYPE], 1)
 
-    assert await store.finish_jobs([ended(claimed)]) == [False]
-    assert await store.finish_jobs([ended(again)]) == [True]
+    assert await recorded(store, [ended(claimed)]) == [False]
+    assert await recorded(store, [ended(again)]) == [True]
 
 
 async def test_finish_fences_unknown_jobs(store: Store, owner: InstanceId) -> None:
@@ -122,7 +123,7 @@ async def test_finish_fences_unknown_jobs(store: Store, owner: InstanceId) -> No
     claimed = await running(store, owner)
     unknown = ended(claimed, job_id=new_job_id(), event=None)
 
-    assert await store.finish_jobs([unknown, ended(claimed)]) == [False, True]
+    assert await recorded(store, [unknown, ended(claimed)]) == [False, True]
 
 
 @pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED, JobState.RETRYING])
@@ -130,7 +131,7 @@ async def test_finish_wants_a_running_job(store: Store, state: JobState) -> None
     """``succeeded``, ``failed`` and ``retrying`` are only recorded for a running job."""
     await store.accept([new := job()])
 
-    assert await store.finish_jobs([JobOutcome(new.id, 0, None, state)]) == [False]
+    assert await recorded(store, [JobOutcome(new.id, 0, None, state)]) == [False]
 
 
 @pytest.mark.parametrize("state", [JobState.EXPIRED, JobState.CANCELLED])
@@ -140,7 +141,7 @@ async def test_finish_ends_a_job_that_waits(store: Store, state: JobState, delay
     await store.accept([new := job(delay_s=delay_s)])
     outcome = JobOutcome(new.id, 0, None, state, event=event(new.id, state))
 
-    assert await store.finish_jobs([outcome]) == [True]
+    assert await recorded(store, [outcome]) == [True]
 
     detail = await store.get_job(DEFAULT_TENANT, new.id)
     assert detail is not None
@@ -153,21 +154,21 @@ async def test_finish_expires_a_waiting_retry(store: Store, owner: InstanceId) -
     claimed = await running(store, owner)
     await store.finish_jobs([retried(claimed)])
 
-    assert await store.finish_jobs([JobOutcome(claimed.job.id, 1, None, JobState.EXPIRED)]) == [True]
+    assert await recorded(store, [JobOutcome(claimed.job.id, 1, None, JobState.EXPIRED)]) == [True]
 
 
 async def test_finish_does_not_expire_a_running_job(store: Store, owner: InstanceId) -> None:
     """``expired`` is only recorded for a job that waits."""
     claimed = await running(store, owner)
 
-    assert await store.finish_jobs([ended(claimed, JobState.EXPIRED)]) == [False]
+    assert await recorded(store, [ended(claimed, JobState.EXPIRED)]) == [False]
 
 
 async def test_finish_does_not_cancel_a_job_claimed_meanwhile(store: Store, owner: InstanceId) -> None:
     """A cancel meant for a waiting job is fenced once somebody runs it."""
     claimed = await running(store, owner)
 
-    assert await store.finish_jobs([JobOutcome(claimed.job.id, 0, None, JobState.CANCELLED)]) == [False]
+    assert await recorded(store, [JobOutcome(claimed.job.id, 0, None, JobState.CANCELLED)]) == [False]
 
 
 async def test_finish_records_one_of_two_outcomes_in_a_call(store: Store, owner: InstanceId) -> None:
@@ -176,7 +177,7 @@ async def test_finish_records_one_of_two_outcomes_in_a_call(store: Store, owner:
     stale = ended(claimed, attempt=7, result=b"stale")
     first, second = ended(claimed, result=b"first"), ended(claimed, result=b"second")
 
-    assert await store.finish_jobs([stale, first, second]) == [False, True, False]
+    assert await recorded(store, [stale, first, second]) == [False, True, False]
 
     detail = await store.get_job(DEFAULT_TENANT, claimed.job.id)
     assert detail is not None
@@ -185,13 +186,23 @@ async def test_finish_records_one_of_two_outcomes_in_a_call(store: Store, owner:
     assert [one.delivery.id for one in kept] == delivery_ids([first])
 
 
+async def test_finish_answers_with_what_to_announce(store: Store, owner: InstanceId) -> None:
+    """The deliveries of each recorded outcome, none for a retry, and nothing for what is fenced."""
+    first, second, third = await running_jobs(store, owner, 3)
+    told = event(first.job.id, deliveries=2)
+
+    answers = await store.finish_jobs([ended(first, event=told), retried(second), ended(third, attempt=9)])
+
+    assert answers == [tuple(delivery.id for delivery in told.deliveries), (), None]
+
+
 async def test_finish_records_each_once_when_two_race(store: Store, second_store: Store, owner: InstanceId) -> None:
     """The same outcomes at once through two stores, in opposite orders: each is recorded once, and none deadlocks."""
     claimed = await running_jobs(store, owner, 40)
     forward = [ended(one) for one in claimed]
     backward = [ended(one) for one in reversed(claimed)]
 
-    mine, theirs = await asyncio.gather(store.finish_jobs(forward), second_store.finish_jobs(backward))
+    mine, theirs = await asyncio.gather(recorded(store, forward), recorded(second_store, backward))
 
     assert [here + there for here, there in zip(mine, reversed(theirs), strict=True)] == [1] * 40
 
@@ -201,7 +212,7 @@ async def test_finish_waits_for_a_row_that_is_held(store: Store, second_store: S
     claimed = await running_jobs(store, owner, 30)
 
     answers, *_ = await asyncio.gather(
-        store.finish_jobs([ended(one) for one in claimed]),
+        recorded(store, [ended(one) for one in claimed]),
         *(second_store.request_cancel(DEFAULT_TENANT, one.job.id) for one in claimed),
     )
 
@@ -220,7 +231,7 @@ async def test_finish_mixes_every_outcome(store: Store, owner: InstanceId) -> No
         ended(claimed[3], attempt=9),
     ]
 
-    assert await store.finish_jobs(outcomes) == [True, True, True, True, False]
+    assert await recorded(store, outcomes) == [True, True, True, True, False]
 
 
 async def test_finish_stores_nothing_of_a_call_with_a_refused_row(store: Store, owner: InstanceId) -> None:
@@ -235,9 +246,9 @@ async def test_finish_stores_nothing_of_a_call_with_a_refused_row(store: Store, 
     detail = await store.get_job(DEFAULT_TENANT, good.job.id)
     assert detail is not None
     assert (detail.job.state, detail.result) == (JobState.RUNNING, None)
-    assert await store.finish_jobs([known]) == [True]
+    assert await recorded(store, [known]) == [True]
 
 
 async def test_finish_of_nothing_is_nothing(store: Store) -> None:
     """An empty call is answered with nothing."""
-    assert await store.finish_jobs([]) == []
+    assert await recorded(store, []) == []

@@ -17,6 +17,7 @@ from tests.conformance.store.making import (
     ended,
     instance,
     job,
+    recorded,
     ref,
     retried,
     running,
@@ -68,7 +69,7 @@ async def test_rescue_leaves_the_living_alone(store: Store, owner: InstanceId) -
 
     assert await store.rescue(NONE_SILENT, 3, 100) == Rescue()
 
-    assert await store.finish_jobs([ended(claimed)]) == [True]
+    assert await recorded(store, [ended(claimed)]) == [True]
     assert await store.record_attempts([attempted(sent)]) == [True]
 
 
@@ -112,7 +113,7 @@ async def test_rescue_fences_the_zombie(store: Store, owner: InstanceId) -> None
     claimed = await running(store, owner)
     await store.rescue(ALL_SILENT, 3, 100)
 
-    assert await store.finish_jobs([ended(claimed)]) == [False]
+    assert await recorded(store, [ended(claimed)]) == [False]
     assert await store.release_jobs(owner, [ref(claimed)]) == [False]
     assert not await store.save_progress(owner, claimed.job.id, 1, 0.5, None)
 
@@ -128,7 +129,7 @@ async def test_rescue_hands_out_poison(store: Store, owner: InstanceId) -> None:
 
     assert (rescue.jobs, rescue.poisonous) == ((), (claimed.job,))
     assert claimed.job.losses == 2
-    assert await store.finish_jobs([ended(claimed, JobState.FAILED)]) == [True]
+    assert await recorded(store, [ended(claimed, JobState.FAILED)]) == [True]
 
 
 async def test_rescue_makes_deliveries_due(store: Store, owner: InstanceId, rival: InstanceId) -> None:

@@ -13,7 +13,7 @@ from ringback_backends.contracts.store import Store
 from ringback_backends.sql import migrate, open_store
 from ringback_schemas.ids import DEFAULT_TENANT, new_instance_id
 from tests.conformance.store.conftest import SEALING_KEY
-from tests.conformance.store.making import TYPE, ended, instance, job, running
+from tests.conformance.store.making import TYPE, ended, instance, job, recorded, running
 from tests.faults.proxy import TcpProxy
 from tests.servers import needed
 from tests.servers.databases import run_apart
@@ -63,7 +63,7 @@ async def test_a_restart_is_over_when_it_is_over(server: PostgresServer, store: 
 
     async with asyncio.timeout(2):
         assert await eventually(lambda: accepts(store), within_s=2)
-        assert await store.finish_jobs([ended(claimed)]) == [True]
+        assert await recorded(store, [ended(claimed)]) == [True]
         await store.beat(instance(owner))
         assert await store.get_job(DEFAULT_TENANT, claimed.job.id) is not None
 

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from ringback_backends.contracts.broker import DELIVERIES
+from ringback_backends.contracts.jobs import Recorded
 from ringback_backends.endings import end_job
 from ringback_schemas.ids import DEFAULT_TENANT, InstanceId, JobId
 from ringback_schemas.jobs import JobOutcome
@@ -78,7 +79,7 @@ async def test_job_that_a_worker_takes_meanwhile_is_not_lost(
     job = await api.submit()
     finish_jobs = api.store.finish_jobs
 
-    async def beaten(outcomes: list[JobOutcome]) -> list[bool]:
+    async def beaten(outcomes: list[JobOutcome]) -> list[Recorded]:
         monkeypatch.undo()
         await (api.claim(job["id"]) if state is JobState.RUNNING else api.finish(job["id"], result=b"1"))
         return await finish_jobs(outcomes)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ringback_backends.contracts.jobs import Recorded
 from ringback_backends.sql.postgres.pool import Pool
 from ringback_schemas.jobs import JobOutcome
 
@@ -71,11 +72,11 @@ class PostgresFinish:
 
     _pool: Pool
 
-    async def finish_jobs(self, outcomes: Sequence[JobOutcome]) -> list[bool]:
+    async def finish_jobs(self, outcomes: Sequence[JobOutcome]) -> list[Recorded]:
         """See ``JobStore.finish_jobs``."""
         rows = await self._pool.fetch("finish_jobs", FINISH, *_outcomes(outcomes), *_deliveries(outcomes))
         recorded = {place for (place,) in rows}
-        return [place in recorded for place in range(1, len(outcomes) + 1)]
+        return [outcome.delivery_ids if place in recorded else None for place, outcome in enumerate(outcomes, start=1)]
 
 
 def _outcomes(outcomes: Sequence[JobOutcome]) -> list[list[Any]]:

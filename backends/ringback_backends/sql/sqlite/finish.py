@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ringback_backends.contracts.jobs import Recorded
 from ringback_backends.sql.sqlite.batches import Insert, listed, rows_of
 from ringback_backends.sql.sqlite.connecting import now_us
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
@@ -60,22 +61,22 @@ class SqliteFinish:
 
     _sqlite: SqliteDatabase
 
-    async def finish_jobs(self, outcomes: Sequence[JobOutcome]) -> list[bool]:
+    async def finish_jobs(self, outcomes: Sequence[JobOutcome]) -> list[Recorded]:
         """See ``JobStore.finish_jobs``."""
         return await self._sqlite.write_bare("finish_jobs", lambda connection: _finish(connection, outcomes))
 
 
-def _finish(connection: sqlite3.Connection, outcomes: Sequence[JobOutcome]) -> list[bool]:
+def _finish(connection: sqlite3.Connection, outcomes: Sequence[JobOutcome]) -> list[Recorded]:
     moment = now_us()
     current = _current(connection, outcomes)
     recorded: dict[str, tuple[JobOutcome, _Current]] = {}
-    answers = []
+    answers: list[Recorded] = []
     for outcome in outcomes:
         job = current.get(outcome.job_id)
         is_recorded = outcome.job_id not in recorded and job is not None and job.admits(outcome)
         if is_recorded and job is not None:
             recorded[outcome.job_id] = outcome, job
-        answers.append(is_recorded)
+        answers.append(outcome.delivery_ids if is_recorded else None)
     _end(connection, [outcome for outcome, _ in recorded.values()], moment)
     _retry(connection, list(recorded.values()), moment)
     _happen(connection, list(recorded.values()), moment)
