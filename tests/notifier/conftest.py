@@ -149,6 +149,10 @@ class Rig:
             with suppress(asyncio.CancelledError, Exception):
                 await running
 
+    async def another_notifier(self) -> None:
+        """Another process is registered as one."""
+        await self.store.beat(NewInstance(new_instance_id(), Role.NOTIFIER, "test", 2, "0"))
+
     async def delivery(self, delivery_id: DeliveryId) -> DeliveryDetail:
         """All about a delivery."""
         detail = await self.store.get_delivery(DEFAULT_TENANT, delivery_id)

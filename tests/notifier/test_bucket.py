@@ -1,0 +1,72 @@
+"""The token bucket keeps its rate in any window of a second (BB-76)."""
+
+from bisect import bisect_right
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringback_notifier.bucket import Bucket, size_of
+
+
+def sends(rate: float, seconds: float, step_s: float) -> list[float]:
+    """When a sender with much to send would send, asking every so often."""
+    bucket, now, sent = Bucket(rate, 0.0), 0.0, []
+    while now < seconds:
+        for _ in range(bucket.available(now)):
+            bucket.take(now)
+            sent.append(now)
+        now += step_s
+    return sent
+
+
+def most_in_a_second(sent: list[float]) -> int:
+    """The fullest window of a second."""
+    return max(bisect_right(sent, at + 1 - 1e-6) - place for place, at in enumerate(sent))
+
+
+@given(st.floats(0.2, 2_000), st.floats(0.001, 0.3))
+def test_no_second_holds_more_than_the_rate(rate: float, step_s: float) -> None:
+    """Whenever it is asked, and however full it was."""
+    assert most_in_a_second(sends(rate, 5, step_s)) <= max(1, int(rate + 1e-9))
+
+
+@pytest.mark.parametrize("rate", [10.0, 100.0, 1_000.0])
+def test_nearly_all_of_the_rate_is_used(rate: float) -> None:
+    """At least 95 % over time."""
+    assert len(sends(rate, 20, 0.005)) >= 0.95 * rate * 20
+
+
+def test_two_hundred_at_ten_a_second_take_about_twenty_seconds() -> None:
+    """BB-76: finished in 20 ± 2 s."""
+    sent = sends(10, 30, 0.01)
+
+    assert 18 <= sent[199] <= 22
+
+
+def test_ready_at_is_when_some_may_be_sent() -> None:
+    """Not earlier, and not much later."""
+    bucket = Bucket(10, 0.0)
+    bucket.take(0.0)
+
+    at = bucket.ready_at(0.0)
+
+    assert [bucket.available(at - 0.001), bucket.available(at)] == [0, 1]
+
+
+def test_sends_beyond_the_rate_are_waited_for() -> None:
+    """Three at once at one a second: the next is three seconds away."""
+    bucket = Bucket(1, 0.0)
+    for _ in range(3):
+        bucket.take(0.0)
+
+    assert 3 < bucket.ready_at(0.0) < 3.1
+
+
+def test_rate_may_change_under_way() -> None:
+    """Another notifier came: half the rate from now on, and no more at once than that allows."""
+    bucket = Bucket(200, 0.0)
+
+    bucket.set_rate(50, 0.0)
+
+    assert (bucket.available(0.0), size_of(200), size_of(50)) == (1, 4, 1)
