@@ -48,6 +48,7 @@ class Line:
                     await connection.connect()
         except BaseException:
             connection.socket.cut()
+            await _bury(connection)
             raise
         if connection.transport is None:
             raise ConnectionLost("closed while it was made")
@@ -101,6 +102,7 @@ class Line:
             return
         finally:
             self.cut()
+            await _bury(self._connection)
 
     def cut(self) -> None:
         """Drop it now."""
@@ -111,6 +113,12 @@ class Line:
         if not closing.cancelled() and (reason := closing.exception()) is not None:
             self.reason = reason
         self.lost.set()
+
+
+async def _bury(connection: CuttableConnection) -> None:
+    """Have aio-pika know that a cut connection is closed: it would close itself as garbage, whatever loop runs then."""
+    with own_cancellation_only():
+        await connection.close()
 
 
 async def close_channel(channel: Channel) -> None:

@@ -1,9 +1,11 @@
 """What a network does to connections: cut, half open, slow, refused."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
 
+import aio_pika
 import pytest
 
 from ringback_backends.contracts.errors import BrokerUnavailable
@@ -253,3 +255,14 @@ async def test_pausing_and_closing_are_bounded_when_nothing_passes(broker: Rabbi
         await broker.close()
 
     assert await is_silent(subscription)
+
+
+async def test_failed_connections_leave_nothing_open(broker: RabbitBroker, proxy: TcpProxy) -> None:
+    """An unclosed connection of aio-pika starts to close itself when it is collected, in whatever loop runs then."""
+    await proxy.refuse()
+    proxy.cut()
+    await eventually(lambda: "Connect call failed" in broker.status.detail, what="a failed connection")
+
+    await broker.close()
+
+    assert [thing for thing in gc.get_objects() if isinstance(thing, aio_pika.Connection) and not thing.is_closed] == []
