@@ -13,9 +13,10 @@ import tempfile
 from pathlib import Path
 
 from tests.faults.cases import ALL_CASES
+from tests.faults.play import Outcome, play
 from tests.faults.random_faults import random_case
 from tests.faults.report import HEADER, row, table, write
-from tests.faults.stage import Case, Outcome, Servers, play
+from tests.faults.stage import Case, Servers
 from tests.servers import PostgresServer, RabbitServer
 from tests.servers.vhosts import manage
 

@@ -17,6 +17,9 @@ from tests.servers.processes import free_port
 from tests.waiting import eventually
 
 API_KEY = "rbk_faults_0123456789abcdefghijklmnop"
+START_WITHIN_S = 120.0
+"""Before the fault nothing is measured: a busy machine may take its time to import."""
+
 SHORT_SCHEDULE = (0.3, 0.5, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5)
 
 
@@ -47,6 +50,8 @@ class Fleet:
         self._folder = folder
         self._stack = AsyncExitStack()
         self.effects_path = folder / "effects"
+        self.database_path = folder / "ringback.db"
+        """Where an embedded process keeps everything, unless it is told otherwise."""
         self._environment = self._make_environment()
         self.urls: list[str] = []
         self._others: list[FleetProcess] = []
@@ -66,12 +71,11 @@ class Fleet:
     async def __aenter__(self) -> Self:
         """Migrate, start everything, and wait until each front end is ready."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        if not self._plan.is_embedded:
-            await self._migrate()
-        for process in self.processes:
-            await process.start()
-        for url in self.urls:
-            await self.ready(url)
+        try:
+            await self._begin()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -80,6 +84,14 @@ class Fleet:
         """Kill whatever still runs."""
         for process in [*self.processes, *self._others]:
             await process.kill()
+
+    async def _begin(self) -> None:
+        if not self._plan.is_embedded:
+            await self._migrate()
+        for process in self.processes:
+            await process.start()
+        for url in self.urls:
+            await self.ready(url, within_s=START_WITHIN_S)
 
     async def ready(self, url: str, within_s: float = 30.0) -> None:
         """Wait until a front end says it is ready."""
@@ -132,7 +144,7 @@ class Fleet:
         }
         if self._plan.is_embedded:
             del own["BROKER_URL"]
-            own["DATABASE_URL"] = f"sqlite:///{self._folder / 'ringback.db'}"
+            own["DATABASE_URL"] = f"sqlite:///{self.database_path}"
         own |= self._plan.settings
         return {**_prefixed(own), "FAULTS_EFFECTS": str(self.effects_path)}
 

@@ -135,6 +135,10 @@ class TcpProxy:
             self._server.close()
             self._server = None
 
+    def lead_to(self, target_port: int) -> None:
+        """Lead new connections to another port, as a balancer does when a server is gone."""
+        self._target = (self._target[0], target_port)
+
     def cut(self, *, with_reset: bool = True) -> None:
         """End all open connections: with RST, or in good order with FIN."""
         for connection in list(self._connections):

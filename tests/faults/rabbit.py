@@ -11,6 +11,8 @@ from tests.faults.stage import Stage
 from tests.servers.vhosts import manage
 
 QUEUES = ("ringback.work.default", "ringback.deliveries")
+CONSUMERS = 2
+"""Of each queue: two workers, two notifiers."""
 
 
 def vhost(stage: Stage) -> str:
@@ -44,16 +46,16 @@ def for_each_queue(stage: Stage, method: str, suffix: str = "") -> None:
         ask(stage, method, f"/api/queues/{vhost(stage)}/{quote(queue['name'], safe='')}{suffix}")
 
 
-async def consumers_back(stage: Stage, since: float, within_s: float, wanted: int = 2) -> float:
-    """Seconds from ``since`` until each of our queues has so many consumers again.
+async def consumers_back(stage: Stage, since: float, within_s: float, *, url: str = "") -> float:
+    """Seconds from ``since`` until each of our queues has both its consumers again; ``url``: asked elsewhere.
 
     Raises:
         AssertionError: they are not there ``within_s`` after it.
     """
     counts: dict[str, int] = {}
     while time.monotonic() - since < within_s:
-        counts = await _consumers(stage.broker_url)
-        if all(counts.get(queue, 0) >= wanted for queue in QUEUES):
+        counts = await _consumers(url or stage.broker_url)
+        if all(counts.get(queue, 0) >= CONSUMERS for queue in QUEUES):
             return time.monotonic() - since
         await asyncio.sleep(0.1)
     raise AssertionError(f"consumers were not back within {within_s:g} s: {counts}")

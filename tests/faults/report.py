@@ -1,10 +1,12 @@
 """The table of results: printed, and written to docs/faults.md."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults.stage import Outcome
+from tests.faults.cases.unplayed import OPEN
+from tests.faults.play import Outcome
 
 HEADER = (
     "| case | fault | jobs | faults | lost | wrong signatures | recorded twice | performed twice | received twice "
@@ -41,9 +43,17 @@ def table(outcomes: Sequence[Outcome], versions: str, seed: int) -> str:
     failed = sum(bool(outcome.complaints) for outcome in outcomes)
     head = (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · {versions} · seed {seed} · {len(outcomes)} cases, {failed} failed · "
-        f"{jobs} jobs accepted, {faults} faults injected\n\n"
+        f"{jobs} jobs accepted, {faults} faults injected · {_machine()}\n\n"
     )
-    return head + HEADER + "".join(row(outcome) for outcome in outcomes)
+    rows = "".join(row(outcome) for outcome in outcomes)
+    unplayed = "".join(f"| {' | '.join(case)} |\n" for case in OPEN)
+    return f"{head}{HEADER}{rows}\n## Not played yet\n\n| case | fault | why |\n|---|---|---|\n{unplayed}"
+
+
+def _machine() -> str:
+    """What figures in seconds depend on."""
+    busy = os.getloadavg()[2]
+    return f"{os.cpu_count()} cores, on average {busy:.1f} processes wanted them in the last quarter of an hour"
 
 
 def write(path: Path, text: str) -> None:

@@ -1,21 +1,17 @@
-"""What a fault case plays on: private servers, a fleet, a driver, an inbox, and the oracle afterwards."""
+"""What a fault case plays on: private servers, a fleet, a driver and an inbox."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from tests.faults.driver import Driver
-from tests.faults.fleet import API_KEY, Fleet, FleetPlan
+from tests.faults.fleet import API_KEY, Fleet
 from tests.faults.inbox import Inbox
-from tests.faults.links import Links, linked
-from tests.faults.oracle import Findings, judge
-from tests.servers import PostgresServer, RabbitServer, fresh_database, fresh_vhost
+from tests.faults.links import Links
+from tests.servers import PostgresServer, RabbitCluster, RabbitServer
 
 Act = Callable[["Stage"], Awaitable[None]]
 Prepare = Callable[["Servers", str], Awaitable[None]]
@@ -49,6 +45,8 @@ class Case:
     is_quick: bool = False
     """Whether it is part of ``make test``; all are part of ``make faults``."""
     prepare: Prepare | None = None
+    is_clustered: bool = False
+    """Whether RabbitMQ is three nodes; proxies then play the balancer in front of them."""
     is_proxied: bool = False
     """Whether the fleet reaches its servers through proxies; the stage then has ``links``."""
     role_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -61,6 +59,7 @@ class Servers:
 
     rabbit: RabbitServer
     postgres: PostgresServer
+    cluster: RabbitCluster | None = None
 
 
 @dataclass(slots=True)
@@ -134,105 +133,3 @@ class Stage:
         if status != 200:
             raise AssertionError(f"no signing secret: {status} {document}")
         self.inbox.trust([item["secret"] for item in document["secrets"]])
-
-
-@asynccontextmanager
-async def staged(case: Case, servers: Servers, folder: Path, seed: int) -> AsyncIterator[Stage]:
-    """The stage of one case: a fresh database and virtual host, a fleet that is ready, an inbox that can verify."""
-    async with AsyncExitStack() as stack:
-        database_url, broker_url = await stack.enter_async_context(_places(servers))
-        if case.prepare is not None:
-            await case.prepare(servers, broker_url)
-        links = await stack.enter_async_context(linked(database_url, broker_url)) if case.is_proxied else None
-        plan = FleetPlan(
-            database_url,
-            broker_url,
-            case.apis,
-            case.workers,
-            case.notifiers,
-            case.is_embedded,
-            settings=case.settings,
-            role_settings=links.settings(database_url, broker_url) if links else case.role_settings,
-        )
-        inbox = await stack.enter_async_context(Inbox(refuse_share=case.refuse_share, seed=seed))
-        fleet = await stack.enter_async_context(Fleet(plan, folder))
-        driver = Driver(fleet.urls, inbox.url, seed=seed)
-        stage = Stage(servers, fleet, driver, inbox, database_url, broker_url, links)
-        await stage.trust()
-        yield stage
-
-
-@asynccontextmanager
-async def _places(servers: Servers) -> AsyncIterator[tuple[str, str]]:
-    """A database and a virtual host on servers that run, before and after."""
-    for start in (servers.postgres.start, servers.rabbit.start):
-        await asyncio.to_thread(start)
-    database = fresh_database(servers.postgres.url)
-    vhost = fresh_vhost(servers.rabbit.url, servers.rabbit.management_url)
-    database_url, broker_url = await asyncio.to_thread(database.__enter__), await asyncio.to_thread(vhost.__enter__)
-    try:
-        yield database_url, broker_url
-    finally:
-        for start in (servers.postgres.start, servers.rabbit.start):
-            await asyncio.to_thread(start)
-        await asyncio.to_thread(vhost.__exit__, None, None, None)
-        await asyncio.to_thread(database.__exit__, None, None, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a case went."""
-
-    case: Case
-    findings: Findings
-    faults: int
-    seconds: float
-    notes: Mapping[str, float]
-    complaints: tuple[str, ...] = ()
-    """Why it failed; empty when it passed."""
-    shortfalls: tuple[str, ...] = ()
-    """Goals that were not reached although nothing broke."""
-    not_played: str = ""
-    """Why it was not played; empty when it was."""
-
-
-async def play(case: Case, servers: Servers, folder: Path, seed: int) -> Outcome:
-    """Play one case and judge it."""
-    started = time.monotonic()
-    complaints: list[str] = []
-    async with staged(case, servers, folder, seed) as stage:
-        try:
-            await case.act(stage)
-            await stage.loaded(stop=True)
-        except NotPlayed as reason:
-            return Outcome(case, Findings(), 0, 0.0, {}, not_played=str(reason))
-        except AssertionError as error:
-            complaints.append(str(error))
-            stage.driver.stop()
-            await stage.loaded()
-        findings = await judge(
-            stage.driver.ledger, stage.inbox, stage.fleet.urls[0], stage.fleet.effects_path, case.settle_s
-        )
-        complaints += _complaints(case, stage, findings)
-    seconds = time.monotonic() - started
-    return Outcome(case, findings, stage.faults, seconds, stage.notes, tuple(complaints), tuple(stage.shortfalls))
-
-
-def _complaints(case: Case, stage: Stage, findings: Findings) -> list[str]:
-    complaints = [] if findings.is_clean else [findings.explain()]
-    if findings.performed_twice and not case.may_perform_twice:
-        complaints.append(f"{findings.performed_twice} jobs were performed twice")
-    if findings.received_twice and not case.may_receive_twice:
-        complaints.append(f"{findings.received_twice} webhooks were received twice")
-    complaints += [
-        f"{process.name} printed a traceback: see {process.log_path}"
-        for process in stage.fleet.processes
-        if "Traceback (most recent call last)" in process.log_text()
-    ]
-    answers = stage.driver.ledger.answers
-    if answers.get(500):
-        complaints.append(f"{answers[500]} answers were 500")
-    unanswered = len(stage.driver.ledger.entries) - len(stage.driver.ledger.accepted)
-    if unanswered:
-        complaints.append(f"{unanswered} requests were never accepted: {dict(answers)}")
-    return complaints

@@ -79,3 +79,54 @@ async def leave(job: Job, payload: Work) -> Done:
     """Try to leave the interpreter."""
     _trace(job, "begin")
     raise SystemExit(payload.echo or 3)
+
+
+@task("faults.process", timeout_s=60, max_attempts=3, backoff_s=0.1, runs_in="process")
+def in_process(job: Job, payload: Work) -> Done:
+    """Take a while in a process of the pool, and tell in which."""
+    _trace(job, f"pid-{os.getpid()}")
+    time.sleep(payload.seconds)
+    _trace(job, "end")
+    return Done(attempt=job.attempt)
+
+
+@task("faults.deaf")
+async def deaf(job: Job, payload: Work) -> Done:
+    """Go on whatever it is told."""
+    ends_at = time.monotonic() + payload.seconds
+    while time.monotonic() < ends_at:
+        try:
+            await asyncio.sleep(0.5)
+        except asyncio.CancelledError:
+            continue
+    return Done(attempt=job.attempt)
+
+
+@task("faults.deaf-thread")
+def deaf_thread(job: Job, payload: Work) -> Done:
+    """Go on in a thread, which nobody can stop."""
+    time.sleep(payload.seconds)
+    return Done(attempt=job.attempt)
+
+
+@task("faults.deaf-process", runs_in="process")
+def deaf_process(job: Job, payload: Work) -> Done:
+    """Go on in a process, deaf to SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(payload.seconds)
+    return Done(attempt=job.attempt)
+
+
+@task("faults.result", max_attempts=2)
+async def result(job: Job, payload: Work) -> Done:
+    """Return something that is no result, or a large one."""
+    _trace(job, "end")
+    match payload.echo:
+        case "object":
+            return Done(attempt=job.attempt, echo=object())
+        case "shape":
+            return "not what was declared"  # type: ignore[return-value]  # the fault
+        case "huge":
+            return Done(attempt=job.attempt, echo="x" * 50_000_000)
+        case _:
+            return Done(attempt=job.attempt, echo="x" * 7_000_000)

@@ -3,6 +3,7 @@
 ``RabbitServer`` and ``PostgresServer`` may also be made by a test of its own, to be stopped, killed and wiped there.
 """
 
+from tests.servers.cluster import RabbitCluster
 from tests.servers.databases import fresh_database
 from tests.servers.needs import needed
 from tests.servers.postgres import PostgresServer
@@ -10,4 +11,12 @@ from tests.servers.programs import ServerMissing
 from tests.servers.rabbit import RabbitServer
 from tests.servers.vhosts import fresh_vhost
 
-__all__ = ["PostgresServer", "RabbitServer", "ServerMissing", "fresh_database", "fresh_vhost", "needed"]
+__all__ = [
+    "PostgresServer",
+    "RabbitCluster",
+    "RabbitServer",
+    "ServerMissing",
+    "fresh_database",
+    "fresh_vhost",
+    "needed",
+]

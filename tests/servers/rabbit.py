@@ -1,6 +1,7 @@
 """A private RabbitMQ: own node name, ports, port mapper and folders, with the management plugin."""
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -19,8 +20,10 @@ class RabbitServer:
     Every method blocks until done: from a test's event loop call it with ``asyncio.to_thread``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, beside: "RabbitServer | None" = None) -> None:
         """Find the programs and make the folders; starts nothing.
+
+        ``beside`` names a server with which this one may form a cluster: they share cookie and port mapper.
 
         Raises:
             ServerMissing: RabbitMQ is not installed.
@@ -29,14 +32,23 @@ class RabbitServer:
         if server is None or epmd is None:
             raise programs.ServerMissing("RabbitMQ", "rabbitmq-server is not installed")
         self._folder = Path(tempfile.mkdtemp(prefix="ringback-rabbitmq-"))
-        self.port, self.management_port, self._epmd_port = free_port(), free_port(), free_port()
+        self.port, self.management_port, self._distribution_port = free_port(), free_port(), free_port()
+        self._epmd_port: int = free_port() if beside is None else beside._epmd_port
+        self._cookie: str = secrets.token_hex(16) if beside is None else beside._cookie
         self._write_configuration()
         self._program = server
         environment = self._environment()
         mapper = [str(epmd), "-port", str(self._epmd_port), "-address", "127.0.0.1"]
-        self._mapper = ServerProcess(mapper, environment, self._folder / "epmd.log")
+        own_mapper = ServerProcess(mapper, environment, self._folder / "epmd.log")
+        self._mapper: ServerProcess = own_mapper if beside is None else beside._mapper
+        self._is_mapper_own = beside is None
         # with RABBITMQ_ALLOW_INPUT the script becomes the Erlang machine, so that a signal to our child reaches it
         self._server = ServerProcess([str(server), "-noinput"], environment, self._folder / "out.log")
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return f"ringback{self.port}@localhost"
 
     @property
     def url(self) -> str:
@@ -88,13 +100,19 @@ class RabbitServer:
         Raises:
             CalledProcessError: it says no.
         """
-        command = [str(self._program.with_name("rabbitmqctl")), *arguments]
-        subprocess.run(command, env=self._environment(), check=True, capture_output=True, timeout=60)
+        self.told(*arguments)
+
+    def told(self, *arguments: str) -> str:
+        """As ``control``; what ``rabbitmqctl`` prints."""
+        command = [str(self._program.with_name("rabbitmqctl")), "--quiet", *arguments]
+        done = subprocess.run(command, env=self._environment(), check=True, capture_output=True, timeout=60)
+        return done.stdout.decode()
 
     def close(self) -> None:
         """Kill everything and delete the folders. Safe to call twice."""
         self._server.end(signal.SIGKILL)
-        self._mapper.end(signal.SIGKILL)
+        if self._is_mapper_own:
+            self._mapper.end(signal.SIGKILL)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -113,6 +131,9 @@ class RabbitServer:
         self.close()
 
     def _write_configuration(self) -> None:
+        cookie = self._folder / ".erlang.cookie"
+        cookie.write_text(self._cookie)
+        cookie.chmod(0o400)
         (self._folder / "plugins").write_text("[rabbitmq_management].\n")
         (self._folder / "rabbit.conf").write_text(
             "loopback_users = none\n"
@@ -131,10 +152,10 @@ class RabbitServer:
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_ALLOW_INPUT": "1",
-            "RABBITMQ_NODENAME": f"ringback{self.port}@localhost",
+            "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbit.conf"),

@@ -132,6 +132,75 @@ async def junk(stage: Stage) -> None:
                 stage.faults += 1
 
 
+async def consumers_timed_out(stage: Stage) -> None:
+    """RabbitMQ allows three seconds to acknowledge, jobs take six and wait for slots: no channel is closed for it."""
+    try:
+        await stage.load(100, 150, {"seconds": 6.0})
+        stage.faults += 1
+        await stage.loaded()
+        await settle(12)
+    finally:
+        await _set_consumer_timeout(stage.servers, 1_800_000, 60_000)
+    closed = [process.name for process in stage.fleet.processes if "broker_connection_lost" in process.log_text()]
+    if closed:
+        raise AssertionError(f"{closed} lost a connection over it")
+
+
+async def out_of_memory(stage: Stage) -> None:
+    """RabbitMQ blocks publishers (memory alarm) for 12 s: accepting and work go on, and readiness says so."""
+    await stage.load(60)
+    await settle(3)
+    before, began = stage.driver.ledger.accept_p99_s(0, time.monotonic()), time.monotonic()
+    await asyncio.to_thread(stage.servers.rabbit.control, "set_vm_memory_high_watermark", "0.0000001")
+    stage.faults += 1
+    try:
+        await settle(12)
+        _, readiness = await stage.api("GET", "/readyz")
+    finally:
+        await asyncio.to_thread(stage.servers.rabbit.control, "set_vm_memory_high_watermark", "0.4")
+    stage.notes["accept_p99_before_s"] = before
+    stage.notes["accept_p99_blocked_s"] = stage.driver.ledger.accept_p99_s(began, time.monotonic())
+    (check,) = [check for check in readiness["checks"] if check["name"] == "broker"]
+    if check["status"] != "degraded" or not readiness["ready"]:
+        raise AssertionError(f"readiness said {readiness}")
+    if stage.driver.ledger.answers.keys() - {202}:
+        raise AssertionError(f"accepting did not go on: {dict(stage.driver.ledger.answers)}")
+
+
+async def queues_of_another_kind(stage: Stage) -> None:
+    """Our queues exist already, classic and with a TTL: used as they are, and the processes say what differs."""
+    stage.faults += len(rabbit.QUEUES)
+    await stage.load(60, 300)
+    await stage.loaded()
+    for process in (stage.fleet.workers[0], stage.fleet.notifiers[0]):
+        said = process.log_text()
+        if "differs" not in said or "x-message-ttl" not in said:
+            raise AssertionError(f"{process.name} does not say what differs: {said[:1000]}")
+    lost = sum(process.log_text().count("broker_connection_lost") for process in stage.fleet.processes)
+    if lost:
+        raise AssertionError(f"{lost} connections were lost over it")
+
+
+async def predeclare(servers: Servers, broker_url: str) -> None:
+    """Make our queues before Ringback does, in another way."""
+    async with await aio_pika.connect(broker_url) as connection:
+        channel = await connection.channel()
+        for name in rabbit.QUEUES:
+            await channel.declare_queue(name, durable=True, arguments={"x-message-ttl": 86_400_000})
+
+
+async def shorten_consumer_timeout(servers: Servers, broker_url: str) -> None:
+    """From three seconds on an unacknowledged message closes its channel; RabbitMQ looks every second."""
+    await _set_consumer_timeout(servers, 3_000, 1_000)
+
+
+async def _set_consumer_timeout(servers: Servers, timeout_ms: int, look_every_ms: int) -> None:
+    """For channels that are opened from now on."""
+    values = {"consumer_timeout": timeout_ms, "channel_tick_interval": look_every_ms}
+    for name, value in values.items():
+        await asyncio.to_thread(servers.rabbit.control, "eval", f"application:set_env(rabbit, {name}, {value}).")
+
+
 async def stop_rabbit(servers: Servers, broker_url: str) -> None:
     """RabbitMQ is not there when the fleet starts."""
     await asyncio.to_thread(servers.rabbit.stop)
@@ -147,4 +216,8 @@ BROKER_CASES = (
     Case("F20", "queues purged again and again", queues_purged),
     Case("F15", "publishes refused by a policy", publishes_refused),
     Case("F18+BB-63", "junk in our queues", junk, may_perform_twice=False),
-)
+    Case("F07", "jobs longer than RabbitMQ's consumer timeout", consumers_timed_out, settle_s=60,
+         prepare=shorten_consumer_timeout, may_perform_twice=False),
+    Case("F08+BB-60", "RabbitMQ out of memory for 12 s", out_of_memory),
+    Case("F17", "queues exist with other arguments", queues_of_another_kind, prepare=predeclare),
+)  # fmt: skip

@@ -8,6 +8,7 @@ import aiohttp
 from tests.faults.driver import Entry
 from tests.faults.fleet import API_KEY, settle
 from tests.faults.stage import Case, Stage
+from tests.waiting import eventually
 
 
 async def same_key_in_parallel(stage: Stage) -> None:
@@ -33,6 +34,35 @@ async def same_key_other_body(stage: Stage) -> None:
         raise AssertionError(f"another body under the same key got {answers}")
 
 
+async def same_key_two_tenants(stage: Stage) -> None:
+    """Two tenants use the same key: two jobs, each its own tenant's and nobody else's."""
+    entry = await stage.driver.submit_one()
+    other = await stage.tenant("other")
+    ((status, job),) = await _post_together(stage, entry.key, _body(stage), 1, api_key=other)
+    stage.faults += 1
+    if status != 202 or job["id"] in entry.job_ids:
+        raise AssertionError(f"another tenant's request with the same key got {status} {job}")
+    seen = [(await stage.api("GET", f"/v1/jobs/{job['id']}", key))[0] for key in (other, API_KEY)]
+    if seen != [200, 404]:
+        raise AssertionError(f"the other tenant's job was answered with {seen}")
+    await eventually(lambda: stage.inbox.has_taken(job["id"]), within_s=20, what="the other tenant's webhook")
+
+
+async def too_large(stage: Stage) -> None:
+    """A body above the limit is refused with 413 and nothing stored; one just below it makes the whole road."""
+    for size in (1_100_000, 3_000_000):
+        body = {**_body(stage), "payload": {"echo": "x" * size}}
+        ((status, _),) = await _post_together(stage, f"large-{size}", body, 1)
+        stage.faults += 1
+        if status != 413:
+            raise AssertionError(f"{size} bytes got {status}")
+    _, listed = await stage.api("GET", "/v1/jobs")
+    if listed["items"]:
+        raise AssertionError("something was stored")
+    for _ in range(10):
+        await stage.driver.submit_one(payload={"echo": "x" * 1_000_000})
+
+
 async def cancel_races(stage: Stage) -> None:
     """Jobs are cancelled, twice at once, while they wait, are claimed, run, and have just ended."""
     await stage.load(60, 300, {"seconds": 0.15})
@@ -53,8 +83,10 @@ def _body(stage: Stage) -> dict[str, Any]:
     return {"type": "faults.work", "payload": {"echo": 1}, "callback_url": f"{stage.inbox.url}/hook"}
 
 
-async def _post_together(stage: Stage, key: str, body: dict[str, Any], times: int) -> list[tuple[int, Any]]:
-    headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": key}
+async def _post_together(
+    stage: Stage, key: str, body: dict[str, Any], times: int, *, api_key: str = API_KEY
+) -> list[tuple[int, Any]]:
+    headers = {"Authorization": f"Bearer {api_key}", "Idempotency-Key": key}
 
     async def post(session: aiohttp.ClientSession, url: str) -> tuple[int, Any]:
         async with session.post(f"{url}/v1/jobs", json=body, headers=headers) as answer:
@@ -68,5 +100,7 @@ async def _post_together(stage: Stage, key: str, body: dict[str, Any], times: in
 CLIENT_CASES = (
     Case("F45+BB-70", "100 equal requests with one key", same_key_in_parallel, may_perform_twice=False, is_quick=True),
     Case("F46+BB-71", "same key, other body", same_key_other_body, may_perform_twice=False),
+    Case("F46t", "same key, two tenants", same_key_two_tenants, may_perform_twice=False),
+    Case("BB-61", "bodies above the limit", too_large, may_perform_twice=False),
     Case("F48", "cancel races", cancel_races, settle_s=60, may_perform_twice=False),
 )

@@ -10,6 +10,8 @@ from tests.faults.stage import Case, Stage
 from tests.waiting import eventually
 
 RESCUE_WITHIN_S = 20.0
+BAD_SETTINGS = 78
+"""EX_CONFIG of sysexits.h."""
 
 
 async def kill_api_after_202(stage: Stage) -> None:
@@ -81,6 +83,32 @@ async def rolling_restart(stage: Stage) -> None:
         if code != 0:
             raise AssertionError(f"{process.name} ended with {code} on SIGTERM")
         await stage.fleet.revive(process)
+
+
+async def stop_with_work_in_hand(stage: Stage) -> None:
+    """A worker with some hundred jobs and a notifier with webhooks in flight are asked to stop: each ends with 0."""
+    stage.inbox.delay_s = 1.0
+    await stage.load(300, 300, {"seconds": 2.0})
+    await stage.loaded()
+    for process in (stage.fleet.workers[0], stage.fleet.notifiers[0]):
+        stage.faults += 1
+        code = await process.terminate()
+        if code != 0:
+            raise AssertionError(f"{process.name} ended with {code} on SIGTERM")
+        await stage.fleet.revive(process)
+
+
+async def lease_too_short(stage: Stage) -> None:
+    """A lease that one late heartbeat would break is refused at start, with a sentence that names both settings."""
+    refused = stage.fleet.another("worker-hasty", "worker", LEASE_S="5", HEARTBEAT_S="5")
+    stage.faults += 1
+    await refused.start()
+    async with asyncio.timeout(20):
+        code = await refused.wait()
+    said = refused.log_text()
+    if code != BAD_SETTINGS or not {"RINGBACK_LEASE_S", "RINGBACK_HEARTBEAT_S"} <= set(said.replace(",", " ").split()):
+        raise AssertionError(f"it ended with {code} and said {said[-500:]}")
+    await stage.load(20, 20)
 
 
 async def block_the_loop(stage: Stage) -> None:
@@ -161,10 +189,13 @@ PROCESS_CASES = (
     Case("F24+", "workers killed in turn under load", kill_workers_again_and_again, settle_s=60),
     Case("F54+BB-55+BB-56", "notifiers killed amid deliveries", kill_notifiers_amid_deliveries, is_quick=True),
     Case("F25+BB-65", "rolling restart under load", rolling_restart, may_perform_twice=False, may_receive_twice=False),
+    Case("BB-65", "worker and notifier stopped with work in hand", stop_with_work_in_hand, may_perform_twice=False,
+         may_receive_twice=False, settings={"CONCURRENCY": "128"}),
+    Case("BB-66", "lease shorter than two heartbeats", lease_too_short, may_perform_twice=False),
     Case("F28", "task blocks the event loop", block_the_loop, settle_s=60, may_perform_twice=False),
     Case("F30", "job kills every worker that takes it", poison, settle_s=60),
     Case("F29", "task raises SystemExit", leave_the_interpreter),
     Case("F24z", "worker frozen longer than its lease", freeze_a_worker),
     Case("F24+F43+F54", "every process killed at once", kill_everything, settle_s=60),
     Case("F40", "embedded process killed again and again", kill_embedded, settle_s=60, is_embedded=True),
-)
+)  # fmt: skip
