@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import structlog
+
 from ringback_backends.contracts.broker import BrokerStatus
+
+log = structlog.get_logger(__name__)
 
 
 def _utc_now() -> datetime:
@@ -37,11 +41,12 @@ class Health:
         self._settle()
 
     def note(self, part: str, text: str | None) -> None:
-        """Something to know about that part; None takes it back."""
+        """Something to know about that part; None takes it back. Logged when it is news."""
         if text is None:
             self._notes.pop(part, None)
-        else:
+        elif self._notes.get(part) != text:
             self._notes[part] = text
+            log.warning("broker_differs", part=part, difference=text)
 
     def reason(self, part: str) -> str:
         """Why that part does not work."""

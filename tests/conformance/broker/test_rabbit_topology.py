@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aio_pika
 import pytest
+import structlog
 
 from ringback_backends.contracts.errors import BrokerMisfit, BrokerUnavailable
 from ringback_backends.rabbitmq import RabbitBroker
@@ -123,16 +124,18 @@ async def test_a_classic_queue_is_lived_with_where_quorum_is_wanted(broker: Rabb
 
 
 async def test_a_queue_with_other_arguments_is_lived_with(broker: RabbitBroker, vhost: VirtualHost) -> None:
-    """A time to live, say; the status tells it in the server's words."""
+    """A time to live, say; status and log tell it in the server's words, the log once."""
     queue, envelope = fresh_queue(), jobs()
     arguments = {"x-queue-type": "quorum", "x-message-ttl": 60_000}
     vhost.declare("queues", f"ringback.work.{queue.name}", arguments=arguments)
-    await broker.start()
+    with structlog.testing.capture_logs() as logs:
+        await broker.start()
 
-    await broker.publish(queue, envelope)
+        await broker.publish(queue, envelope)
 
-    assert [envelope] == await take(broker.subscribe((queue,)))
+        assert [envelope] == await take(broker.subscribe((queue,)))
     assert "x-message-ttl" in broker.status.detail
+    assert [line["event"] for line in logs if "x-message-ttl" in line.get("difference", "")] == ["broker_differs"]
 
 
 async def test_a_quorum_queue_made_by_hand_is_no_difference(broker: RabbitBroker, vhost: VirtualHost) -> None:
