@@ -95,15 +95,15 @@ class Fleet:
 
     async def ready(self, url: str, within_s: float = 30.0) -> None:
         """Wait until a front end says it is ready."""
+        await eventually(lambda: _is_ready(url), within_s=within_s, what=f"{url} is ready")
 
-        async def is_ready() -> bool:
-            try:
-                async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as answer:
-                    return answer.status == 200
-            except aiohttp.ClientError:
-                return False
+    async def any_ready(self) -> str:
+        """The address of a front end that is ready, as soon as there is one."""
 
-        await eventually(is_ready, within_s=within_s, what=f"{url} is ready")
+        async def first() -> str:
+            return next(iter([url for url in self.urls if await _is_ready(url)]), "")
+
+        return await eventually(first, within_s=START_WITHIN_S, what="a front end to be ready")
 
     async def revive(self, process: FleetProcess) -> None:
         """Start a process again that ended, as its supervisor would."""
@@ -147,6 +147,14 @@ class Fleet:
             own["DATABASE_URL"] = f"sqlite:///{self.database_path}"
         own |= self._plan.settings
         return {**_prefixed(own), "FAULTS_EFFECTS": str(self.effects_path)}
+
+
+async def _is_ready(url: str) -> bool:
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
 
 
 def _prefixed(settings: Mapping[str, str]) -> dict[str, str]:

@@ -103,9 +103,8 @@ async def _play(case: Case, servers: Servers, folder: Path, seed: int) -> Outcom
             complaints.append(str(error))
             stage.driver.stop()
             await stage.loaded()
-        findings = await judge(
-            stage.driver.ledger, stage.inbox, stage.fleet.urls[0], stage.fleet.effects_path, case.settle_s
-        )
+        url = await stage.fleet.any_ready()
+        findings = await judge(stage.driver.ledger, stage.inbox, url, stage.fleet.effects_path, case.settle_s)
         complaints += _complaints(case, stage, findings)
     seconds = time.monotonic() - started
     return Outcome(case, findings, stage.faults, seconds, stage.notes, tuple(complaints), tuple(stage.shortfalls))

@@ -115,7 +115,7 @@ class Stage:
         headers = {"Authorization": f"Bearer {key}"}
         async with (
             aiohttp.ClientSession(headers=headers) as session,
-            session.request(method, f"{self.fleet.urls[0]}{path}", **options) as answer,
+            session.request(method, f"{await self.fleet.any_ready()}{path}", **options) as answer,
         ):
             return answer.status, await answer.json(content_type=None)
 
