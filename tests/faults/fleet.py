@@ -12,6 +12,7 @@ from typing import Self
 
 import aiohttp
 
+from ringback_backends.sql import migrate
 from tests.faults.process import FleetProcess
 from tests.servers.processes import free_port
 from tests.waiting import eventually
@@ -87,7 +88,7 @@ class Fleet:
 
     async def _begin(self) -> None:
         if not self._plan.is_embedded:
-            await self._migrate()
+            await migrate(self._plan.database_url)
         for process in self.processes:
             await process.start()
         for url in self.urls:
@@ -109,12 +110,6 @@ class Fleet:
         """Start a process again that ended, as its supervisor would."""
         await process.wait()
         await process.start()
-
-    async def _migrate(self) -> None:
-        migration = self._process("migrate", "migrate")
-        await migration.start()
-        if await migration.wait() != 0:
-            raise AssertionError(f"migration failed:\n{migration.log_text()[-2000:]}")
 
     def _front(self, name: str, command: str) -> FleetProcess:
         port = free_port()

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+UP = (b'"event":"api_started"', b'"event":"broker_connected","role":"consuming"')
+
 
 class FleetProcess:
     """A ``ringback`` command with its own log file; may be started again after it ended."""
@@ -18,6 +20,7 @@ class FleetProcess:
         self._arguments = [sys.executable, "-m", "ringback.cli.main", *arguments]
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **environment}
         self._folder = folder
+        self._born_at = 0
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -33,6 +36,7 @@ class FleetProcess:
     async def start(self) -> None:
         """Start it; its output is appended to its log."""
         with self.log_path.open("ab") as log:
+            self._born_at = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *self._arguments, env=self._environment, cwd=self._folder, stdin=asyncio.subprocess.DEVNULL,
                 stdout=log, stderr=log,
@@ -61,6 +65,12 @@ class FleetProcess:
     async def wait(self) -> int:
         """Its exit code, once it has ended; 0 when it was never started."""
         return 0 if self._process is None else await self._process.wait()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has said, in this life, that it serves or consumes."""
+        said = self.log_path.read_bytes()[self._born_at :]
+        return any(word in said for word in UP)
 
     def log_text(self) -> str:
         """All it has printed, over all its lives."""

@@ -99,8 +99,18 @@ async def _post_together(
 
 CLIENT_CASES = (
     Case("F45+BB-70", "100 equal requests with one key", same_key_in_parallel, may_perform_twice=False, is_quick=True),
-    Case("F46+BB-71", "same key, other body", same_key_other_body, may_perform_twice=False),
-    Case("F46t", "same key, two tenants", same_key_two_tenants, may_perform_twice=False),
-    Case("BB-61", "bodies above the limit", too_large, may_perform_twice=False),
+    Case(
+        "F46+BB-71",
+        "same key, other body",
+        same_key_other_body,
+        may_perform_twice=False,
+        apis=1,
+        workers=1,
+        notifiers=1,
+    ),
+    Case(
+        "F46t", "same key, two tenants", same_key_two_tenants, may_perform_twice=False, apis=1, workers=1, notifiers=1
+    ),
+    Case("BB-61", "bodies above the limit", too_large, may_perform_twice=False, apis=1, workers=1, notifiers=1),
     Case("F48", "cancel races", cancel_races, settle_s=60, may_perform_twice=False),
-)
+)  # fmt: skip

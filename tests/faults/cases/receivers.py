@@ -70,6 +70,7 @@ RECEIVER_CASES = (
     Case("BB-06+BB-64", "receiver refuses a third", flaky, refuse_share=0.33, settle_s=60, may_receive_twice=False),
     Case("F53", "callback leads where notifiers may not go", turned_inward,
          role_settings={"notifier": {"CALLBACK_ALLOW": '["127.0.0.1/32"]'}}, may_perform_twice=False),
-    Case("F53m", "callbacks to private and metadata addresses", metadata_address, may_perform_twice=False),
+    Case("F53m", "callbacks to private and metadata addresses", metadata_address, may_perform_twice=False,
+         apis=1, workers=1, notifiers=1),
     Case("F55", "secret rotated while deliveries wait", secret_rotated, settle_s=60),
 )  # fmt: skip

@@ -136,7 +136,7 @@ _OLDER = {"worker": {"TASKS": "ringback.demo"}, "api": {"TASKS": f"{TASKS},ringb
 TASK_CASES = (
     Case("F26", "process of a worker's pool killed", pool_child_killed, may_perform_twice=False),
     Case("F31", "tasks ignore their time-out", will_not_stop),
-    Case("F32", "results that cannot be stored", nonsense_returned, refuse_share=0.0),
+    Case("F32", "results that cannot be stored", nonsense_returned, refuse_share=0.0, apis=1, workers=1, notifiers=1),
     Case("F57", "2,000 jobs wait three days for a worker", backlog_without_workers, settle_s=60,
          may_perform_twice=False),
     Case("F61", "a task that no worker knows", unknown_to_workers, role_settings=_OLDER, workers=1,
