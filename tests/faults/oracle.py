@@ -88,8 +88,12 @@ async def _documents(url: str, wanted: Iterable[str]) -> dict[str, dict[str, Any
 
     async def fetch(session: aiohttp.ClientSession, job_id: str) -> None:
         async with gate, session.get(f"{url}/v1/jobs/{job_id}") as answer:
-            if answer.status == 200:
-                documents[job_id] = await answer.json()
+            if answer.status != 200:
+                return
+            documents[job_id] = document = await answer.json()
+        if document["state"] == "succeeded" and not document["result_inline"]:
+            async with gate, session.get(f"{url}/v1/jobs/{job_id}/result") as answer:
+                document["result"] = await answer.json()
 
     headers = {"Authorization": f"Bearer {API_KEY}"}
     async with aiohttp.ClientSession(headers=headers) as session:
