@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from ringback_schemas.deliveries import DeliveryKind, Verdict
+from ringback_schemas.deliveries import DeliveryKind, Verdict, WaitReason
 from ringback_schemas.http.base import AnswerBody
 from ringback_schemas.states import DeliveryState
 
@@ -62,6 +62,8 @@ class DeliveryBody(AnswerBody):
     """Attempts since the schedule last began."""
     created_at: datetime
     next_attempt_at: datetime | None
+    waits_for: WaitReason | None
+    """Why it waits at its destination although it is due: an open circuit, a full lane, a rate; null for most."""
     finished_at: datetime | None
     attempts: list[AttemptBody] | None
     """Oldest first; null in lists of many deliveries."""

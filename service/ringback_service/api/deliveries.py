@@ -86,6 +86,7 @@ def _show(delivery: DeliveryRecord, attempts: list[AttemptBody] | None, public_u
         tries=delivery.tries,
         created_at=delivery.created_at,
         next_attempt_at=delivery.next_attempt_at,
+        waits_for=delivery.waits_for,
         finished_at=delivery.finished_at,
         attempts=attempts,
         links=DeliveryLinks(self=own, job=f"{public_url}/v1/jobs/{delivery.job_id}", redeliver=f"{own}/redeliver"),

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from ringback_backends.contracts.broker import DELIVERIES
-from ringback_schemas.deliveries import DeliveryAttempt, DeliveryOutcome, Timing, Verdict
+from ringback_schemas.deliveries import DeliveryAttempt, DeliveryOutcome, Timing, Verdict, WaitReason
 from ringback_schemas.http import DeliveryBody
 from ringback_schemas.ids import DeliveryId, new_instance_id
+from ringback_schemas.lanes import LaneRoom, LaneRooms
 from ringback_schemas.states import DeliveryState
 from tests.service.api.conftest import PUBLIC_URL, Api
 
@@ -38,6 +39,17 @@ async def _exhaust(api: Api, delivery_id: str) -> None:
     )
     outcome = DeliveryOutcome(claimed.delivery.id, owner, attempt, DeliveryState.EXHAUSTED)
     assert await api.store.record_attempts([outcome]) == [True]
+
+
+async def test_delivery_that_waits_at_its_destination_says_why(api: Api) -> None:
+    """Nobody has to guess why nothing is sent."""
+    delivery = await _delivery(api)
+    shut = LaneRooms(1, [LaneRoom(delivery["destination"], 0, WaitReason.CIRCUIT)])
+    await api.store.claim_in_lanes(new_instance_id(), [DeliveryId(delivery["id"])], shut)
+
+    shown = (await api.call("GET", f"/v1/deliveries/{delivery['id']}")).body
+
+    assert (delivery["waits_for"], shown["waits_for"], shown["state"]) == (None, "circuit", "pending")
 
 
 async def test_delivery_that_waits_is_shown(api: Api) -> None:
