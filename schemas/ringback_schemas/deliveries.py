@@ -45,6 +45,8 @@ class WaitReason(StrEnum):
     """As many are being sent there as may be at once."""
     RATE = "rate"
     """As many were sent there as may be in a second."""
+    ENDPOINT_DISABLED = "endpoint_disabled"
+    """It is parked: its endpoint is disabled, and it goes on when that is enabled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 They sort by time of creation, hold no ``.``, and tell what they name.
 """
 
+import hashlib
 import re
 import secrets
 import time
@@ -18,6 +19,7 @@ KeyId = NewType("KeyId", str)
 TenantId = NewType("TenantId", str)
 InstanceId = NewType("InstanceId", str)
 SecretId = NewType("SecretId", str)
+AuditId = NewType("AuditId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
@@ -82,6 +84,32 @@ def new_event_id() -> EventId:
 def new_delivery_id() -> DeliveryId:
     """A fresh ``dlv_…``."""
     return DeliveryId(new_id("dlv"))
+
+
+def new_endpoint_id() -> EndpointId:
+    """A fresh ``end_…``."""
+    return EndpointId(new_id("end"))
+
+
+def new_secret_id() -> SecretId:
+    """A fresh ``sec_…``."""
+    return SecretId(new_id("sec"))
+
+
+def new_audit_id() -> AuditId:
+    """A fresh ``aud_…``."""
+    return AuditId(new_id("aud"))
+
+
+def fanned_delivery_id(event_id: EventId, endpoint_id: EndpointId) -> DeliveryId:
+    """The id of an event's delivery to an endpoint: always the same, so that no event is fanned out to one twice.
+
+    A UUIDv7 with the time of the event and, for randomness, 56 bits of a hash. In base32 the first ten characters are
+    the milliseconds, ``e`` holds the version and ``8`` the variant; hexadecimal digits are base32 digits too. The store
+    over PostgreSQL makes the same text in SQL.
+    """
+    digest = hashlib.sha256((event_id + endpoint_id).encode()).hexdigest()
+    return DeliveryId(f"dlv_{event_id[4:14]}e{digest[:2]}8{digest[2:14]}")
 
 
 def new_instance_id() -> InstanceId:

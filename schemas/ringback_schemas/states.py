@@ -50,9 +50,15 @@ JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 
 DELIVERY_TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.PENDING: frozenset({DeliveryState.SENDING, DeliveryState.CANCELLED}),
-    # pending again: given back by a stopping notifier before anything was sent
+    # pending again: given back by a stopping notifier before anything was sent; cancelled: its endpoint was deleted
     DeliveryState.SENDING: frozenset(
-        {DeliveryState.DELIVERED, DeliveryState.RETRYING, DeliveryState.EXHAUSTED, DeliveryState.PENDING}
+        {
+            DeliveryState.DELIVERED,
+            DeliveryState.RETRYING,
+            DeliveryState.EXHAUSTED,
+            DeliveryState.PENDING,
+            DeliveryState.CANCELLED,
+        }
     ),
     DeliveryState.RETRYING: frozenset({DeliveryState.SENDING, DeliveryState.PENDING, DeliveryState.CANCELLED}),
     # pending again: a redelivery that somebody asked for

@@ -8,7 +8,8 @@ import pytest
 from ringback.egress import EgressPolicy
 from ringback.webhooks import new_secret
 from ringback_schemas.deliveries import Verdict
-from ringback_schemas.ids import DEFAULT_TENANT, SecretId, new_id
+from ringback_schemas.endpoints import NewSecret, SigningScheme
+from ringback_schemas.ids import DEFAULT_TENANT, new_secret_id
 from ringback_schemas.states import DeliveryState
 from tests.answers import Answer, Hang, Held, Redirect
 from tests.notifier.conftest import BODY, Rig
@@ -220,7 +221,9 @@ async def test_rotated_secret_signs_within_seconds(rig: Rig, receiver: Receiver)
         (first,) = await rig.deliver(receiver.url("/first"))
         await rig.ended(first)
         expire_at = datetime.now(UTC) + timedelta(hours=1)
-        await rig.store.rotate_signing_secret(DEFAULT_TENANT, SecretId(new_id("sec")), new, expire_at)
+        await rig.store.rotate_signing_secret(
+            DEFAULT_TENANT, NewSecret(new_secret_id(), new, SigningScheme.V1), expire_at
+        )
 
         async def both() -> bool:
             (delivery_id,) = await rig.deliver(receiver.url())

@@ -29,7 +29,10 @@ class DeliveryStore(Protocol):
         """As ``claim_deliveries`` for whatever is due and was not set aside, the longest overdue first."""
 
     async def record_attempts(self, outcomes: Sequence[DeliveryOutcome]) -> list[bool]:
-        """Store attempts and what follows from them; False for one that was fenced: nothing of it is stored."""
+        """Store attempts and what follows from them; False for one that was fenced: nothing of it is stored.
+
+        See ``contracts.endpoints`` for what else follows when a delivery is an endpoint's.
+        """
 
     async def release_deliveries(self, owner: InstanceId, deliveries: Sequence[DeliveryRef]) -> list[bool]:
         """Give back deliveries that were not sent: due at once, no attempt recorded; False if no longer the owner's."""
@@ -40,7 +43,8 @@ class DeliveryStore(Protocol):
     async def redeliver(self, tenant_id: TenantId, delivery_id: DeliveryId) -> DeliveryRecord | None:
         """Make a delivery due at once with a fresh schedule, same event and bytes; absent if unknown.
 
-        A retry that waits is replaced. One that is being sent, or was cancelled, is returned as it is.
+        A retry that waits is replaced. One that is being sent, that was cancelled, or whose endpoint is disabled or
+        gone, is returned as it is.
         """
 
     async def get_delivery(self, tenant_id: TenantId, delivery_id: DeliveryId) -> DeliveryDetail | None:

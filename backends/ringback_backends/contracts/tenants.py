@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from ringback_schemas.ids import KeyId, SecretId, TenantId
+from ringback_schemas.endpoints import NewSecret
+from ringback_schemas.ids import KeyId, TenantId
 from ringback_schemas.tenants import ApiKeyRecord, Scope, SigningSecret, TenantRecord
 
 
@@ -38,6 +39,9 @@ class TenantStore(Protocol):
         """A tenant's live secrets in clear, newest first; never empty for a known tenant."""
 
     async def rotate_signing_secret(
-        self, tenant_id: TenantId, secret_id: SecretId, secret: str, old_expire_at: datetime
+        self, tenant_id: TenantId, secret: NewSecret, old_expire_at: datetime
     ) -> Sequence[SigningSecret]:
-        """Add a secret; those already there sign until ``old_expire_at`` at the latest. The live ones, newest first."""
+        """Add a secret; those already there sign until ``old_expire_at`` at the latest. The live ones, newest first.
+
+        With more than ``MAX_LIVE_SECRETS`` the oldest end at once.
+        """

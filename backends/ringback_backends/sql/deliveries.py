@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, literal, select, text, update
+from sqlalchemy import Connection, Row, Select, and_, exists, literal, or_, select, text, update
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.rows import stored_delivery
-from ringback_backends.sql.tables import deliveries, delivery_attempts, delivery_targets
+from ringback_backends.sql.tables import deliveries, delivery_attempts, delivery_targets, endpoints
 from ringback_schemas.deliveries import (
     DeliveryAttempt,
     DeliveryDetail,
@@ -93,7 +93,13 @@ class DeliveryQueries:
 
     async def redeliver(self, tenant_id: TenantId, delivery_id: DeliveryId) -> DeliveryRecord | None:
         """See ``DeliveryStore.redeliver``."""
-        mine = and_(deliveries.c.tenant_id == tenant_id, deliveries.c.id == delivery_id)
+        its_endpoint = and_(endpoints.c.id == deliveries.c.endpoint_id, endpoints.c.is_enabled)
+        is_open = exists(select(endpoints.c.id).where(its_endpoint).correlate(deliveries))
+        mine = and_(
+            deliveries.c.tenant_id == tenant_id,
+            deliveries.c.id == delivery_id,
+            or_(deliveries.c.endpoint_id.is_(None), is_open),
+        )
         afresh = (
             update(deliveries)
             .where(mine, deliveries.c.state.in_([state.value for state in REDELIVERABLE]))

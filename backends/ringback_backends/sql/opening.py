@@ -7,9 +7,9 @@ from ringback_backends.contracts.store import Store
 from ringback_backends.sql.database import DEADLINE_S, Database
 from ringback_backends.sql.postgres.engine import PostgresDatabase
 from ringback_backends.sql.postgres.store import PostgresStore
+from ringback_backends.sql.signing import SecretBox
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
 from ringback_backends.sql.sqlite.store import SqliteStore
-from ringback_backends.sql.tenants import SecretBox
 from ringback_backends.sql.urls import is_sqlite, postgres_dsn, sqlite_path
 
 READERS = 2

@@ -7,11 +7,12 @@ import orjson
 
 from ringback_schemas.deliveries import ClaimedDelivery, DeliveryKind, DeliveryRecord, WaitReason
 from ringback_schemas.jobs import ClaimedJob, JobRecord
-from ringback_schemas.states import DeliveryState, JobState
+from ringback_schemas.states import DELIVERY_READY, DeliveryState, JobState
 
 # enum calls look their argument up in a slow way, and these run for every row
 _JOB_STATES = {state.value: state for state in JobState}
 _DELIVERY_STATES = {state.value: state for state in DeliveryState}
+_READY = {state.value for state in DELIVERY_READY}
 _KINDS = {kind.value: kind for kind in DeliveryKind}
 
 JOB_WIDTH = 21
@@ -49,8 +50,10 @@ def delivery_record(row: Sequence[Any]) -> DeliveryRecord:
 
 
 def stored_delivery(row: Sequence[Any]) -> DeliveryRecord:
-    """A delivery of a row that has behind it why it waits."""
+    """A delivery of a row that has behind it why it waits; one that is ready and without a time is parked."""
     reason = row[DELIVERY_WIDTH]
+    if row[13] is None and row[9] in _READY:
+        reason = WaitReason.ENDPOINT_DISABLED
     waits_for = None if reason is None else WaitReason(reason)
     fields: list[Any] = [*row[:5], _KINDS[row[5]], *row[6:9], _DELIVERY_STATES[row[9]], *row[10:16], waits_for]
     return DeliveryRecord(*fields)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -59,6 +60,23 @@ endpoints = Table(
     Column("description", Text, nullable=False),
     Column("is_enabled", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("destination", Name, nullable=False, server_default=""),
+    Column("sealed_headers", LargeBinary),
+    Column("rate_limit_per_s", Double),
+    Column("max_in_flight", Integer),
+    Column("timeout_s", Double),
+    Column("signing", Name, nullable=False, server_default="v1"),
+    Column("body_format", Name, nullable=False, server_default="standard"),
+    Column("is_fifo", Boolean, nullable=False, server_default=false()),
+    Column("consent", Name, nullable=False, server_default="not_required"),
+    Column("consent_rate_per_minute", Integer),
+    Column("disabled_reason", Name),
+    Column("disabled_at", Moment),
+    Column("failures_in_row", Integer, nullable=False, server_default="0"),
+    Column("first_failure_at", Moment),
+    Column("last_success_at", Moment),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("updated_at", Moment),
     Index("endpoints_tenant", "tenant_id", "id"),
 )
 
@@ -71,6 +89,8 @@ signing_secrets = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment),
+    # whpk_… of a secret that has a public half, so that showing it needs no secret
+    Column("public_key", Text),
     Index("signing_secrets_owner", "tenant_id", "endpoint_id"),
 )
 
@@ -228,6 +248,7 @@ events = Table(
 DUE = text("state IN ('pending', 'retrying') AND waits_for IS NULL")
 WAITING = text("waits_for IS NOT NULL")
 SENDING = text("state = 'sending'")
+OF_ENDPOINT = text("endpoint_id IS NOT NULL AND state IN ('pending', 'retrying')")
 
 deliveries = Table(
     "deliveries",
@@ -244,6 +265,8 @@ deliveries = Table(
     Column("owner", Name),
     # why it was set aside; only while it is ready
     Column("waits_for", Name),
+    # here as well as in delivery_targets, for the index of what waits for one endpoint
+    Column("endpoint_id", Name),
     Index("deliveries_due", "next_attempt_at", "id", postgresql_where=DUE, sqlite_where=DUE),
     Index(
         "deliveries_waiting",
@@ -255,6 +278,7 @@ deliveries = Table(
         sqlite_where=WAITING,
     ),
     Index("deliveries_sending", "owner", "id", postgresql_where=SENDING, sqlite_where=SENDING),
+    Index("deliveries_of_endpoint", "endpoint_id", "id", postgresql_where=OF_ENDPOINT, sqlite_where=OF_ENDPOINT),
     Index(
         "deliveries_ended_badly",
         "tenant_id",
@@ -297,4 +321,16 @@ delivery_attempts = Table(
     Column("remote_address", Text),
     Column("response_prefix", LargeBinary, nullable=False),
     Column("next_attempt_at", Moment),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("tenant_id", Name, primary_key=True),
+    Column("id", Name, primary_key=True),
+    Column("actor", Name, nullable=False),
+    Column("action", Name, nullable=False),
+    Column("target", Name, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at", Moment, nullable=False),
 )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ringback.webhooks import new_secret
 from ringback_backends.contracts.store import Store
 from ringback_schemas.deliveries import (
     ClaimedDelivery,
@@ -15,6 +16,7 @@ from ringback_schemas.deliveries import (
     Timing,
     Verdict,
 )
+from ringback_schemas.endpoints import EndpointRecord, EndpointSettings, NewSecret, SigningScheme
 from ringback_schemas.events import EVENT_TYPES, NewEvent
 from ringback_schemas.ids import (
     DEFAULT_TENANT,
@@ -22,9 +24,11 @@ from ringback_schemas.ids import (
     JobId,
     TenantId,
     new_delivery_id,
+    new_endpoint_id,
     new_event_id,
     new_id,
     new_job_id,
+    new_secret_id,
 )
 from ringback_schemas.instances import NewInstance, Role
 from ringback_schemas.jobs import ClaimedJob, IdempotencyKey, JobOutcome, JobRef, NewJob
@@ -33,6 +37,7 @@ from ringback_schemas.states import DeliveryState, JobState
 TYPE = "demo.echo"
 URL = "http://receiver.example/hook"
 DESTINATION = "http://receiver.example:80"
+SETTINGS = EndpointSettings(URL, DESTINATION)
 OTHER_TENANT = TenantId(new_id("ten"))
 FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -92,6 +97,24 @@ def retried(claimed: ClaimedJob, retry_in_s: float = 0.0, error: bytes = b'{"cod
 def ref(claimed: ClaimedJob) -> JobRef:
     """The claimed attempt."""
     return JobRef(claimed.job.id, claimed.job.attempt, claimed.job.queue)
+
+
+def secret(text: str | None = None) -> NewSecret:
+    """A shared secret to be stored."""
+    return NewSecret(new_secret_id(), text or new_secret(), SigningScheme.V1)
+
+
+async def registered(
+    store: Store,
+    settings: EndpointSettings = SETTINGS,
+    *,
+    first: NewSecret | None = None,
+    tenant_id: TenantId = DEFAULT_TENANT,
+) -> EndpointRecord:
+    """An endpoint that was just made."""
+    made = await store.create_endpoint(tenant_id, new_endpoint_id(), settings, first or secret())
+    assert made is not None
+    return made
 
 
 async def recorded(store: Store, outcomes: Sequence[JobOutcome]) -> list[bool]:

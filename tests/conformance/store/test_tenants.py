@@ -9,16 +9,17 @@ from ringback.secretbox import SecretBox, SecretBoxError
 from ringback.webhooks import new_secret
 from ringback_backends.contracts.store import Store
 from ringback_backends.sql import open_store
-from ringback_schemas.ids import DEFAULT_TENANT, KeyId, SecretId, TenantId, new_id
+from ringback_schemas.endpoints import MAX_LIVE_SECRETS, NewSecret, SigningScheme
+from ringback_schemas.ids import DEFAULT_TENANT, KeyId, TenantId, new_id, new_secret_id
 from ringback_schemas.tenants import ALL_SCOPES, Scope
 from tests.conformance.store.making import OTHER_TENANT, PAST
 
 SOON = timedelta(hours=1)
 
 
-def secret_id() -> SecretId:
-    """A fresh one."""
-    return SecretId(new_id("sec"))
+def fresh(secret: str) -> NewSecret:
+    """A secret to be stored."""
+    return NewSecret(new_secret_id(), secret, SigningScheme.V1)
 
 
 def key_id() -> KeyId:
@@ -115,7 +116,7 @@ async def test_rotation_lets_the_old_secret_sign_on_for_a_while(store: Store) ->
     (old,) = await store.signing_secrets(DEFAULT_TENANT)
     until = datetime.now(UTC) + SOON
 
-    live = await store.rotate_signing_secret(DEFAULT_TENANT, secret_id(), new := new_secret(), until)
+    live = await store.rotate_signing_secret(DEFAULT_TENANT, fresh(new := new_secret()), until)
 
     assert [(one.secret, one.expires_at) for one in live] == [(new, None), (old.secret, until)]
     assert list(await store.signing_secrets(DEFAULT_TENANT)) == list(live)
@@ -124,16 +125,27 @@ async def test_rotation_lets_the_old_secret_sign_on_for_a_while(store: Store) ->
 async def test_rotation_never_prolongs(store: Store) -> None:
     """A secret that ends sooner keeps its end; one whose end is past is not live."""
     now = datetime.now(UTC)
-    await store.rotate_signing_secret(DEFAULT_TENANT, secret_id(), second := new_secret(), now + SOON)
-    live = await store.rotate_signing_secret(DEFAULT_TENANT, secret_id(), third := new_secret(), now + 2 * SOON)
+    await store.rotate_signing_secret(DEFAULT_TENANT, fresh(second := new_secret()), now + SOON)
+    live = await store.rotate_signing_secret(DEFAULT_TENANT, fresh(third := new_secret()), now + 2 * SOON)
     ends = {one.secret: one.expires_at for one in live}
     assert sorted(end for end in ends.values() if end is not None) == [now + SOON, now + 2 * SOON]
     assert ends[second] == now + 2 * SOON
 
-    live = await store.rotate_signing_secret(DEFAULT_TENANT, secret_id(), fourth := new_secret(), PAST)
+    live = await store.rotate_signing_secret(DEFAULT_TENANT, fresh(fourth := new_secret()), PAST)
 
     assert [one.secret for one in live] == [fourth]
     assert third not in {one.secret for one in live}
+
+
+async def test_rotation_bounds_how_many_sign(store: Store) -> None:
+    """However often somebody rotates, the newest ones sign and the oldest end."""
+    until = datetime.now(UTC) + SOON
+
+    made = [new_secret() for _ in range(MAX_LIVE_SECRETS + 2)]
+    for secret in made:
+        live = await store.rotate_signing_secret(DEFAULT_TENANT, fresh(secret), until)
+
+    assert [one.secret for one in live] == made[: -MAX_LIVE_SECRETS - 1 : -1]
 
 
 async def test_secrets_of_an_unknown_tenant_are_none(store: Store) -> None:

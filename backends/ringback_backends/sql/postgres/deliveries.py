@@ -64,10 +64,11 @@ ORDER BY c.next_attempt_at, c.id
 """
 
 # $1…$15 columns of the outcomes, $16 the state of a delivery being sent. Answers the places of those recorded; waits
-# for rows that are held, as ``finish.FINISH`` does and for the same reason.
+# for rows that are held, as ``finish.FINISH`` does and for the same reason. ``receiver`` locks the endpoints: whoever
+# disables or deletes one either sees the retry that is made here, or is seen by it.
 RECORD = """
 WITH matched AS MATERIALIZED (
-    SELECT i.*
+    SELECT i.*, d.endpoint_id
     FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::float8[], $6::timestamptz[], $7::float8[],
                 $8::float8[], $9::float8[], $10::float8[], $11::text[], $12::text[], $13::integer[], $14::text[],
                 $15::bytea[])
@@ -77,14 +78,45 @@ WITH matched AS MATERIALIZED (
     WHERE d.attempt = i.attempt AND d.owner = i.owner AND d.state = ANY ($16::text[])
     ORDER BY d.id
     FOR UPDATE OF d
+), first AS MATERIALIZED (
+    SELECT DISTINCT ON (delivery_id) * FROM matched ORDER BY delivery_id, place
+), receiver AS MATERIALIZED (
+    SELECT e.id, e.is_enabled, e.destination
+    FROM endpoints e
+    WHERE e.id = ANY (ARRAY(SELECT DISTINCT endpoint_id FROM first WHERE endpoint_id IS NOT NULL))
+    ORDER BY e.id
+    FOR NO KEY UPDATE
 ), recorded AS MATERIALIZED (
-    SELECT DISTINCT ON (delivery_id) *,
-           CASE WHEN state = 'retrying' THEN now() + make_interval(secs => retry_in_s) END AS next_attempt_at
-    FROM matched ORDER BY delivery_id, place
+    SELECT f.*, e.destination,
+           CASE WHEN f.state = 'retrying' AND f.endpoint_id IS NOT NULL AND e.id IS NULL THEN 'cancelled'
+                ELSE f.state END AS next_state,
+           CASE WHEN f.state = 'retrying' AND (f.endpoint_id IS NULL OR e.is_enabled)
+                THEN now() + make_interval(secs => f.retry_in_s) END AS next_attempt_at
+    FROM first f LEFT JOIN receiver e ON e.id = f.endpoint_id
+), judged AS (
+    SELECT endpoint_id, place, verdict = 'delivered' AS is_good,
+           max(place) FILTER (WHERE verdict = 'delivered') OVER (PARTITION BY endpoint_id) AS last_good
+    FROM recorded WHERE endpoint_id IS NOT NULL
+), streak AS (
+    SELECT endpoint_id, last_good IS NOT NULL AS is_good,
+           (count(*) FILTER (WHERE place > coalesce(last_good, 0)))::integer AS failures
+    FROM judged GROUP BY endpoint_id, last_good
+), counted AS (
+    UPDATE endpoints e
+    SET failures_in_row = s.failures + CASE WHEN s.is_good THEN 0 ELSE e.failures_in_row END,
+        first_failure_at = CASE WHEN s.failures = 0 THEN NULL
+                                WHEN s.is_good THEN now()
+                                ELSE coalesce(e.first_failure_at, now()) END,
+        last_success_at = CASE WHEN s.is_good THEN now() ELSE e.last_success_at END
+    FROM streak s JOIN receiver r ON r.id = s.endpoint_id
+    WHERE e.id = s.endpoint_id
+      AND (s.failures > 0 OR e.failures_in_row > 0 OR e.last_success_at IS NULL
+           OR e.last_success_at < now() - interval '1 minute')
 ), changed AS (
     UPDATE deliveries d
-    SET state = r.state, owner = NULL, tries = d.tries + 1, next_attempt_at = r.next_attempt_at,
-        finished_at = CASE WHEN r.state <> 'retrying' THEN now() END
+    SET state = r.next_state, owner = NULL, tries = d.tries + 1, next_attempt_at = r.next_attempt_at,
+        destination = coalesce(r.destination, d.destination),
+        finished_at = CASE WHEN r.next_state <> 'retrying' THEN now() END
     FROM recorded r
     WHERE d.id = r.delivery_id
 ), attempts AS (

@@ -56,8 +56,8 @@ WITH matched AS MATERIALIZED (
     -- as a hashed look-up: a nested loop over two lists of n rows would be n times n
     WHERE (d.place IN (SELECT place FROM recorded)) IS TRUE
 ), pending AS (
-    INSERT INTO deliveries (id, tenant_id, destination, state, attempt, tries, next_attempt_at)
-    SELECT id, tenant_id, destination, 'pending', 0, 0, now() FROM target
+    INSERT INTO deliveries (id, tenant_id, destination, state, attempt, tries, next_attempt_at, endpoint_id)
+    SELECT id, tenant_id, destination, 'pending', 0, 0, now(), endpoint_id FROM target
 ), targets AS (
     INSERT INTO delivery_targets (tenant_id, delivery_id, event_id, event_type, job_id, kind, endpoint_id, url,
                                   created_at)

@@ -2,7 +2,10 @@
 
 from typing import Self
 
+from ringback_backends.sql.arming import ArmingQueries
+from ringback_backends.sql.audit import AuditQueries
 from ringback_backends.sql.deliveries import DeliveryQueries
+from ringback_backends.sql.endpoints import EndpointQueries
 from ringback_backends.sql.instances import InstanceQueries
 from ringback_backends.sql.jobs import JobQueries
 from ringback_backends.sql.keys import KeyQueries
@@ -14,7 +17,8 @@ from ringback_backends.sql.postgres.finish import PostgresFinish
 from ringback_backends.sql.postgres.lanes import PostgresLanes
 from ringback_backends.sql.postgres.pool import Pool
 from ringback_backends.sql.schema import SchemaQueries
-from ringback_backends.sql.tenants import SecretBox, TenantQueries
+from ringback_backends.sql.signing import SecretBox
+from ringback_backends.sql.tenants import TenantQueries
 
 
 class PostgresStore(
@@ -25,6 +29,9 @@ class PostgresStore(
     PostgresLanes,
     JobQueries,
     DeliveryQueries,
+    EndpointQueries,
+    ArmingQueries,
+    AuditQueries,
     InstanceQueries,
     TenantQueries,
     KeyQueries,

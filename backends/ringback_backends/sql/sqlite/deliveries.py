@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ringback_backends.sql.columns import from_microseconds, to_microseconds
@@ -9,8 +10,9 @@ from ringback_backends.sql.rows import claimed_delivery
 from ringback_backends.sql.sqlite.batches import Insert, listed, rows_of
 from ringback_backends.sql.sqlite.connecting import now_us
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
+from ringback_backends.sql.sqlite.receivers import Receiver, count, receivers
 from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome
-from ringback_schemas.ids import DeliveryId, InstanceId
+from ringback_schemas.ids import DeliveryId, EndpointId, InstanceId
 from ringback_schemas.states import DeliveryState
 
 INSERT_ATTEMPTS = Insert(
@@ -57,7 +59,7 @@ FROM (
 
 # ?1 ids
 CURRENT = """
-SELECT json_group_array(json_array(d.id, d.owner, d.attempt))
+SELECT json_group_array(json_array(d.id, d.owner, d.attempt, d.endpoint_id))
 FROM json_each(?1) AS i CROSS JOIN deliveries AS d ON d.id = i.value WHERE d.state = 'sending'
 """
 
@@ -67,7 +69,7 @@ UPDATE deliveries SET state = ?2, owner = NULL, tries = tries + 1, next_attempt_
 WHERE id IN (SELECT value FROM json_each(?1))
 """
 
-# ?1 id, ?2 next_attempt_at
+# ?1 id, ?2 next_attempt_at, absent when its endpoint is disabled
 RETRY = "UPDATE deliveries SET state = 'retrying', owner = NULL, tries = tries + 1, next_attempt_at = ?2 WHERE id = ?1"
 
 _TIMES = (12, 13, 14, 17)
@@ -131,37 +133,57 @@ def claimed(row: list[Any]) -> ClaimedDelivery:
 def _record(connection: sqlite3.Connection, outcomes: Sequence[DeliveryOutcome]) -> list[bool]:
     moment = now_us()
     sending = {row[0]: row[1:] for row in rows_of(connection, CURRENT, listed([o.delivery_id for o in outcomes]))}
-    recorded: list[DeliveryOutcome] = []
+    recorded: list[tuple[DeliveryOutcome, EndpointId | None]] = []
     answers = []
     for outcome in outcomes:
-        is_recorded = sending.get(outcome.delivery_id) == [outcome.owner, outcome.attempt.attempt]
+        *held, endpoint_id = sending.get(outcome.delivery_id, [None])
+        is_recorded = held == [outcome.owner, outcome.attempt.attempt]
         if is_recorded:
             del sending[outcome.delivery_id]
-            recorded.append(outcome)
+            recorded.append((outcome, endpoint_id))
         answers.append(is_recorded)
-    due = {outcome.delivery_id: _next(outcome, moment) for outcome in recorded}
-    _change(connection, recorded, due, moment)
-    INSERT_ATTEMPTS.run(connection, [_attempt_row(outcome, due[outcome.delivery_id]) for outcome in recorded])
+    told = [(outcome, endpoint_id) for outcome, endpoint_id in recorded if endpoint_id is not None]
+    known = receivers(connection, [endpoint_id for _, endpoint_id in told])
+    following = [_follow(outcome, endpoint_id, known, moment) for outcome, endpoint_id in recorded]
+    _change(connection, following, moment)
+    INSERT_ATTEMPTS.run(connection, [_attempt_row(one.outcome, one.next_attempt_at) for one in following])
+    if told:
+        count(connection, told, known, moment)
     return answers
 
 
-def _next(outcome: DeliveryOutcome, moment: int) -> int | None:
-    return moment + round(outcome.retry_in_s * 1_000_000) if outcome.state is DeliveryState.RETRYING else None
+@dataclass(frozen=True, slots=True)
+class _Following:
+    """What follows from an outcome."""
+
+    outcome: DeliveryOutcome
+    state: DeliveryState
+    next_attempt_at: int | None
 
 
-def _change(
-    connection: sqlite3.Connection,
-    recorded: Sequence[DeliveryOutcome],
-    due: dict[DeliveryId, int | None],
-    moment: int,
-) -> None:
+def _follow(
+    outcome: DeliveryOutcome, endpoint_id: EndpointId | None, known: dict[EndpointId, Receiver], moment: int
+) -> _Following:
+    if outcome.state is not DeliveryState.RETRYING:
+        return _Following(outcome, outcome.state, None)
+    if endpoint_id is not None:
+        receiver = known.get(endpoint_id)
+        if receiver is None:
+            return _Following(outcome, DeliveryState.CANCELLED, None)
+        if not receiver.is_enabled:
+            return _Following(outcome, outcome.state, None)
+    return _Following(outcome, outcome.state, moment + round(outcome.retry_in_s * 1_000_000))
+
+
+def _change(connection: sqlite3.Connection, following: Sequence[_Following], moment: int) -> None:
     ended: dict[DeliveryState, list[str]] = {}
-    for outcome in recorded:
-        if due[outcome.delivery_id] is None:
-            ended.setdefault(outcome.state, []).append(outcome.delivery_id)
+    for one in following:
+        if one.state is not DeliveryState.RETRYING:
+            ended.setdefault(one.state, []).append(one.outcome.delivery_id)
     for state, ids in ended.items():
         connection.execute(END, (listed(ids), state.value, moment))
-    connection.executemany(RETRY, [(delivery_id, at) for delivery_id, at in due.items() if at is not None])
+    retried = [one for one in following if one.state is DeliveryState.RETRYING]
+    connection.executemany(RETRY, [(one.outcome.delivery_id, one.next_attempt_at) for one in retried])
 
 
 def _attempt_row(outcome: DeliveryOutcome, next_attempt_at: int | None) -> tuple[object, ...]:

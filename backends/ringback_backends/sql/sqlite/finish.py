@@ -18,7 +18,8 @@ INSERT_ATTEMPTS = Insert(
 )
 INSERT_EVENTS = Insert("events", "id", "tenant_id", "job_id", "type", "body", "created_at", "job_created_at")
 INSERT_DELIVERIES = Insert(
-    "deliveries", "id", "tenant_id", "destination", "state", "attempt", "tries", "next_attempt_at"
+    "deliveries",
+    *("id", "tenant_id", "destination", "state", "attempt", "tries", "next_attempt_at", "endpoint_id"),
 )
 INSERT_TARGETS = Insert(
     "delivery_targets",
@@ -129,7 +130,9 @@ def _happen(connection: sqlite3.Connection, recorded: Sequence[tuple[JobOutcome,
 
 def _deliver(connection: sqlite3.Connection, events: Sequence[NewEvent], moment: int) -> None:
     pairs = [(event, delivery) for event in events for delivery in event.deliveries]
-    pending = [(new.id, event.tenant_id, new.destination, "pending", 0, 0, moment) for event, new in pairs]
+    pending = [
+        (new.id, event.tenant_id, new.destination, "pending", 0, 0, moment, new.endpoint_id) for event, new in pairs
+    ]
     targets = [
         (
             *(event.tenant_id, new.id, event.id, event.type, event.job_id, new.kind.value, new.endpoint_id, new.url),

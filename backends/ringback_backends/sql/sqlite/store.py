@@ -1,17 +1,21 @@
 """The store over SQLite."""
 
+from ringback_backends.sql.arming import ArmingQueries
+from ringback_backends.sql.audit import AuditQueries
 from ringback_backends.sql.deliveries import DeliveryQueries
+from ringback_backends.sql.endpoints import EndpointQueries
 from ringback_backends.sql.instances import InstanceQueries
 from ringback_backends.sql.jobs import JobQueries
 from ringback_backends.sql.keys import KeyQueries
 from ringback_backends.sql.schema import SchemaQueries
+from ringback_backends.sql.signing import SecretBox
 from ringback_backends.sql.sqlite.accept import SqliteAccept
 from ringback_backends.sql.sqlite.claims import SqliteClaims
 from ringback_backends.sql.sqlite.deliveries import SqliteDeliveries
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
 from ringback_backends.sql.sqlite.finish import SqliteFinish
 from ringback_backends.sql.sqlite.lanes import SqliteLanes
-from ringback_backends.sql.tenants import SecretBox, TenantQueries
+from ringback_backends.sql.tenants import TenantQueries
 
 
 class SqliteStore(
@@ -22,6 +26,9 @@ class SqliteStore(
     SqliteLanes,
     JobQueries,
     DeliveryQueries,
+    EndpointQueries,
+    ArmingQueries,
+    AuditQueries,
     InstanceQueries,
     TenantQueries,
     KeyQueries,

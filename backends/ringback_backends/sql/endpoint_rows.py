@@ -1,0 +1,70 @@
+"""Endpoints as rows of their table, and back."""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import Row
+
+from ringback_backends.sql.rows import from_json, to_json
+from ringback_backends.sql.signing import SecretBox
+from ringback_schemas.endpoints import (
+    BodyFormat,
+    Consent,
+    DisabledReason,
+    EndpointHealth,
+    EndpointRecord,
+    EndpointSettings,
+    SigningScheme,
+)
+
+
+def settings_row(settings: EndpointSettings, box: SecretBox) -> dict[str, Any]:
+    """The columns that settings fill; consent is more than a setting."""
+    return {
+        "url": settings.url,
+        "destination": settings.destination,
+        "event_filter": to_json(settings.event_filter),
+        "description": settings.description,
+        "sealed_headers": box.seal(orjson.dumps(settings.headers)) if settings.headers else None,
+        "rate_limit_per_s": settings.rate_limit_per_s,
+        "max_in_flight": settings.max_in_flight,
+        "timeout_s": settings.timeout_s,
+        "body_format": settings.body_format.value,
+        "is_fifo": settings.is_fifo,
+    }
+
+
+def endpoint_record(row: Row[Any], box: SecretBox) -> EndpointRecord:
+    """The endpoint of a row of the whole table."""
+    return EndpointRecord(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        settings=_settings(row, box),
+        signing=SigningScheme(row.signing),
+        is_enabled=row.is_enabled,
+        disabled_reason=None if row.disabled_reason is None else DisabledReason(row.disabled_reason),
+        disabled_at=row.disabled_at,
+        consent=Consent(row.consent),
+        consent_rate_per_minute=row.consent_rate_per_minute,
+        health=EndpointHealth(row.failures_in_row, row.first_failure_at, row.last_success_at),
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at or row.created_at,
+    )
+
+
+def _settings(row: Row[Any], box: SecretBox) -> EndpointSettings:
+    sealed = row.sealed_headers
+    return EndpointSettings(
+        url=row.url,
+        destination=row.destination,
+        event_filter=from_json(row.event_filter),
+        description=row.description,
+        headers=() if sealed is None else tuple((name, value) for name, value in orjson.loads(box.open(sealed))),
+        rate_limit_per_s=row.rate_limit_per_s,
+        max_in_flight=row.max_in_flight,
+        timeout_s=row.timeout_s,
+        body_format=BodyFormat(row.body_format),
+        is_fifo=row.is_fifo,
+        needs_consent=row.consent != Consent.NOT_REQUIRED.value,
+    )

@@ -1,0 +1,50 @@
+"""What becomes of an endpoint's waiting deliveries when the endpoint changes. The caller holds the endpoint's row."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, literal, null, select, update
+
+from ringback_backends.sql.columns import now
+from ringback_backends.sql.tables import deliveries, delivery_targets
+from ringback_schemas.endpoints import EndpointSettings
+from ringback_schemas.ids import EndpointId, TenantId
+from ringback_schemas.states import DELIVERY_READY, DeliveryState
+
+READY = deliveries.c.state.in_([literal(state.value, literal_execute=True) for state in DELIVERY_READY])
+"""Spelt as in the partial indexes."""
+
+PARKED: dict[str, Any] = {"next_attempt_at": None, "waits_for": None}
+"""No claim finds a delivery without a time."""
+
+CANCELLED: dict[str, Any] = {**PARKED, "state": DeliveryState.CANCELLED.value, "finished_at": now()}
+
+
+def park_waiting(connection: Connection, endpoint_id: EndpointId) -> None:
+    """Stop them until the endpoint is enabled."""
+    connection.execute(update(deliveries).where(_waiting(endpoint_id)).values(PARKED))
+
+
+def free_parked(connection: Connection, endpoint_id: EndpointId) -> None:
+    """Make due what was parked."""
+    parked = and_(_waiting(endpoint_id), deliveries.c.next_attempt_at.is_(None))
+    connection.execute(update(deliveries).where(parked).values(next_attempt_at=now()))
+
+
+def cancel_waiting(connection: Connection, endpoint_id: EndpointId) -> None:
+    """End them."""
+    connection.execute(update(deliveries).where(_waiting(endpoint_id)).values(CANCELLED))
+
+
+def redirect_waiting(
+    connection: Connection, tenant_id: TenantId, endpoint_id: EndpointId, settings: EndpointSettings
+) -> None:
+    """Send them to the new URL; at another destination nobody has told them to wait yet."""
+    waiting = select(deliveries.c.id).where(_waiting(endpoint_id))
+    targets = and_(delivery_targets.c.tenant_id == tenant_id, delivery_targets.c.delivery_id.in_(waiting))
+    connection.execute(update(delivery_targets).where(targets).values(url=settings.url))
+    moved = and_(_waiting(endpoint_id), deliveries.c.destination != settings.destination)
+    connection.execute(update(deliveries).where(moved).values(destination=settings.destination, waits_for=null()))
+
+
+def _waiting(endpoint_id: EndpointId) -> ColumnElement[bool]:
+    return and_(deliveries.c.endpoint_id == endpoint_id, READY)

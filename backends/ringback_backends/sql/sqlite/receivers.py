@@ -1,0 +1,72 @@
+"""What recorded attempts mean for the endpoints that they went to, and the other way round."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ringback_backends.sql.sqlite.batches import listed, rows_of
+from ringback_schemas.deliveries import DeliveryOutcome, Verdict
+from ringback_schemas.ids import DeliveryId, EndpointId
+
+# ?1 ids
+RECEIVERS = """
+SELECT json_group_array(json_array(id, is_enabled, destination, failures_in_row, first_failure_at, last_success_at))
+FROM endpoints WHERE id IN (SELECT value FROM json_each(?1))
+"""
+
+COUNT = "UPDATE endpoints SET failures_in_row = ?, first_failure_at = ?, last_success_at = ? WHERE id = ?"
+MOVE = "UPDATE deliveries SET destination = ?2 WHERE id = ?1 AND destination <> ?2"
+
+SUCCESS_KNOWN_TO_US = 60_000_000
+"""Microseconds: a success is noted anew when the last one noted is older."""
+
+
+@dataclass(slots=True)
+class Receiver:
+    """An endpoint as it is, and how it does with each attempt told to it."""
+
+    id: EndpointId
+    is_enabled: bool
+    destination: str
+    failures_in_row: int
+    first_failure_at: int | None
+    last_success_at: int | None
+    is_changed: bool = False
+
+    def tell(self, *, is_good: bool, moment: int) -> None:
+        """Count one attempt."""
+        if not is_good:
+            self.is_changed = True
+            self.failures_in_row += 1
+            self.first_failure_at = self.first_failure_at or moment
+        elif self.failures_in_row or moment - (self.last_success_at or 0) > SUCCESS_KNOWN_TO_US:
+            self.is_changed = True
+            self.failures_in_row, self.first_failure_at, self.last_success_at = 0, None, moment
+
+
+def receivers(connection: sqlite3.Connection, ids: Sequence[EndpointId]) -> dict[EndpointId, Receiver]:
+    """Those of the endpoints that exist."""
+    if not ids:
+        return {}
+    rows = rows_of(connection, RECEIVERS, listed(sorted(set(ids))))
+    return {row[0]: Receiver(row[0], bool(row[1]), *row[2:]) for row in rows}
+
+
+def count(
+    connection: sqlite3.Connection,
+    told: Sequence[tuple[DeliveryOutcome, EndpointId]],
+    known: dict[EndpointId, Receiver],
+    moment: int,
+) -> None:
+    """Note how attempts at endpoints went, and that their deliveries go where the endpoint is now."""
+    moved: list[tuple[DeliveryId, str]] = []
+    for outcome, endpoint_id in told:
+        receiver = known.get(endpoint_id)
+        if receiver is not None:
+            receiver.tell(is_good=outcome.attempt.verdict is Verdict.DELIVERED, moment=moment)
+            moved.append((outcome.delivery_id, receiver.destination))
+    changed = [one for one in known.values() if one.is_changed]
+    connection.executemany(
+        COUNT, [(one.failures_in_row, one.first_failure_at, one.last_success_at, one.id) for one in changed]
+    )
+    connection.executemany(MOVE, moved)
