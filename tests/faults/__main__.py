@@ -32,7 +32,7 @@ def main() -> int:
         versions = _versions(servers)
     text = table(outcomes, versions, options.seed)
     sys.stdout.write("\n" + text)
-    if not options.cases:
+    if not options.cases and options.part == "1/1":
         write(PAGE, text)
     return 1 if any(outcome.complaints for outcome in outcomes) else 0
 
@@ -54,6 +54,7 @@ async def _play_all(cases: list[Case], servers: Servers, seed: int) -> list[Outc
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("cases", nargs="*", help="parts of case ids; all cases when none is given")
+    parser.add_argument("--part", default="1/1", help="2/3: the second of three equal parts, for several machines")
     parser.add_argument("--random", type=int, default=1, help="how many random cases follow, each with its own seed")
     parser.add_argument("--seconds", type=float, default=120.0, help="length of a random case")
     parser.add_argument("--rate", type=float, default=60.0, help="jobs a second in a random case")
@@ -63,11 +64,11 @@ def _options() -> argparse.Namespace:
 
 def _chosen(options: argparse.Namespace) -> list[Case]:
     cases = [case for case in ALL_CASES if not options.cases or any(part in case.id for part in options.cases)]
-    if options.cases and "random" not in options.cases:
-        return cases
-    return cases + [
-        random_case(options.seed + n, seconds=options.seconds, rate=options.rate) for n in range(options.random)
-    ]
+    if not options.cases or "random" in options.cases:
+        seeds = range(options.seed, options.seed + options.random)
+        cases += [random_case(seed, seconds=options.seconds, rate=options.rate) for seed in seeds]
+    number, parts = map(int, options.part.split("/"))
+    return cases[number - 1 :: parts]
 
 
 def _versions(servers: Servers) -> str:
