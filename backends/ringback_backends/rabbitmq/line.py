@@ -55,6 +55,11 @@ class Line:
         return cls(connection, connection.transport.connection)
 
     @property
+    def is_lost(self) -> bool:
+        """Whether it has ended; true a moment before ``lost`` is set, and before those who wait on it are told."""
+        return self.lost.is_set() or self._driver.is_closed
+
+    @property
     def is_blocked(self) -> bool:
         """Whether the server has said that it takes no messages, for want of memory or disk.
 

@@ -45,7 +45,7 @@ class Link:
     @property
     def line(self) -> Line | None:
         """The connection, while there is one."""
-        return self._line if self._line is not None and not self._line.lost.is_set() else None
+        return self._line if self._line is not None and not self._line.is_lost else None
 
     async def up(self) -> Line:
         """The connection, as soon as there is one."""

@@ -15,6 +15,9 @@ from ringback_backends.rabbitmq.link import Link
 from ringback_backends.rabbitmq.topology import QueueShape
 
 MAX_OUTSTANDING = 256
+ATTEMPTS = 3
+"""A deleted exchange takes the channel with it, and that may take the connection with it: after both, once more."""
+
 PERSISTENT = 2
 
 Headers = Mapping[str, str | int]
@@ -54,24 +57,32 @@ class Publisher:
         except _Refused as refused:
             result = refused.result
             raise
-        except TimeoutError as error:
-            result = "timeout"
-            raise BrokerUnavailable(f"no confirm within {self._deadline_s:g} s") from error
         except BrokerMisfit as misfit:
             result = "refused"
             self._health.note(shape.name, str(misfit))
             raise BrokerUnavailable(str(misfit)) from misfit
         except DRIVER_ERRORS as error:
-            raise BrokerUnavailable(explain(error)) from error
+            is_away = self._link.line is None
+            result = "away" if is_away else _result_of(error)
+            raise BrokerUnavailable(self._health.reason(self._link.role) if is_away else explain(error)) from error
         finally:
             self._observer.on_publish(result, clock() - began_at)
 
     async def _within_deadline(self, shape: QueueShape, body: bytes, headers: Headers | None) -> None:
+        """Publish; again when the queue, the exchange or the connection has gone meanwhile."""
         desk = self._open_desk()
-        async with asyncio.timeout(self._deadline_s):
-            with own_cancellation_only():
-                async with self._slots:
-                    await self._deliver(desk, shape, body, headers)
+        async with asyncio.timeout(self._deadline_s), self._slots:
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    await _attempt(desk, shape, body, headers)
+                except DRIVER_ERRORS as error:
+                    if attempt == ATTEMPTS or _result_of(error) not in {"returned", "away"}:
+                        raise
+                else:
+                    return
+                # declared again, or over the next connection: the server may get it twice, and no harm is done
+                await self._link.up()
+                desk = self._open_desk()
 
     def _open_desk(self) -> Desk:
         """The desk on the present connection; fails at once where waiting would be in vain."""
@@ -84,18 +95,15 @@ class Publisher:
             self._desk = Desk(line, self._health)
         return self._desk
 
-    async def _deliver(self, desk: Desk, shape: QueueShape, body: bytes, headers: Headers | None) -> None:
-        """Publish; once more when the queue or the exchange has been deleted meanwhile."""
+
+async def _attempt(desk: Desk, shape: QueueShape, body: bytes, headers: Headers | None) -> None:
+    with own_cancellation_only():
         declaration = await desk.see_to(shape)
         try:
             await _send(await desk.channel(), shape, body, headers)
         except (PublishError, ChannelClosed, ChannelInvalidStateError):
             desk.forget(shape, declaration)
-            await desk.see_to(shape)
-            try:
-                await _send(await desk.channel(), shape, body, headers)
-            except PublishError as error:
-                raise _Refused("returned", explain(error)) from error
+            raise
 
 
 async def _send(channel: Channel, shape: QueueShape, body: bytes, headers: Headers | None) -> None:
@@ -105,16 +113,24 @@ async def _send(channel: Channel, shape: QueueShape, body: bytes, headers: Heade
     properties = spec.Basic.Properties(
         content_type="application/json", delivery_mode=PERSISTENT, headers={**headers} if headers else None
     )
-    try:
-        await channel.basic_publish(
-            body,
-            exchange=shape.exchange.name if shape.exchange else "",
-            routing_key=shape.routing_key,
-            properties=properties,
-            mandatory=True,
-            wait=False,
-        )
-    except PublishError:
-        raise
-    except DeliveryError as error:
-        raise _Refused("refused", explain(error)) from error
+    await channel.basic_publish(
+        body,
+        exchange=shape.exchange.name if shape.exchange else "",
+        routing_key=shape.routing_key,
+        properties=properties,
+        mandatory=True,
+        wait=False,
+    )
+
+
+def _result_of(error: Exception) -> str:
+    """What a publish that ended so counts as."""
+    match error:
+        case TimeoutError():
+            return "timeout"
+        case PublishError():
+            return "returned"
+        case DeliveryError():
+            return "refused"
+        case _:
+            return "away"

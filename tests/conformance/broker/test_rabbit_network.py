@@ -167,6 +167,20 @@ async def test_every_publish_ends_when_connections_are_cut_beneath_it(broker: Ra
     assert all(isinstance(outcome, BrokerUnavailable) for outcome in outcomes)
 
 
+async def test_publish_goes_over_the_next_connection_when_its_own_is_cut(broker: RabbitBroker, proxy: TcpProxy) -> None:
+    """A blip costs no wake-up: what was not confirmed is published once more, within the same deadline."""
+    queue = fresh_queue()
+    await broker.publish(queue, jobs())
+    proxy.hold(Direction.TO_CLIENT)
+    publishes = [asyncio.create_task(broker.publish(queue, jobs())) for _ in range(300)]
+    await asyncio.sleep(0.05)
+
+    proxy.cut()
+    proxy.heal()
+
+    await asyncio.gather(*publishes)
+
+
 async def test_nothing_confirmed_is_lost_when_connections_are_cut_again_and_again(
     broker: RabbitBroker, proxy: TcpProxy
 ) -> None:
