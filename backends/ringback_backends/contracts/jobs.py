@@ -11,12 +11,15 @@ from ringback_schemas.ids import DeliveryId, InstanceId, JobId, TenantId
 from ringback_schemas.jobs import (
     Acceptance,
     ClaimedJob,
+    IdempotencyKey,
     JobDetail,
     JobFilter,
     JobOutcome,
     JobRecord,
     JobRef,
+    KeyMismatch,
     NewJob,
+    Replayed,
 )
 
 Recorded = tuple[DeliveryId, ...] | None
@@ -39,6 +42,9 @@ class JobStore(Protocol):
         Raises:
             RowRefused: the database will not have one of the rows; none of the call is stored.
         """
+
+    async def find_replay(self, tenant_id: TenantId, key: IdempotencyKey) -> Replayed | KeyMismatch | None:
+        """What ``accept`` would answer to a job with that key; absent when the key is free. Stores nothing."""
 
     async def claim_jobs(
         self, owner: InstanceId, job_ids: Sequence[JobId], task_types: Sequence[str], limit: int

@@ -10,16 +10,27 @@ from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.inserting import insert_into
 from ringback_backends.sql.rows import JOB_WIDTH, job_record
-from ringback_backends.sql.tables import job_attempts, job_progress, job_requests, job_results, job_tags, jobs
+from ringback_backends.sql.tables import (
+    idempotency_keys,
+    job_attempts,
+    job_progress,
+    job_requests,
+    job_results,
+    job_tags,
+    jobs,
+)
 from ringback_schemas.ids import InstanceId, JobId, TenantId, earliest_id
 from ringback_schemas.jobs import (
     AttemptOutcome,
+    IdempotencyKey,
     JobAttempt,
     JobDetail,
     JobFilter,
     JobRecord,
     JobRef,
+    KeyMismatch,
     Progress,
+    Replayed,
 )
 from ringback_schemas.states import JobState
 
@@ -60,6 +71,15 @@ class JobQueries:
     """Everything about jobs that is not set-based."""
 
     _database: Database
+
+    async def find_replay(self, tenant_id: TenantId, key: IdempotencyKey) -> Replayed | KeyMismatch | None:
+        """See ``JobStore.find_replay``."""
+        held = and_(idempotency_keys.c.tenant_id == tenant_id, idempotency_keys.c.key == key.key)
+        query = select(idempotency_keys.c.job_id, idempotency_keys.c.fingerprint).where(held)
+        row = await self._database.read("find_replay", lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            return None
+        return Replayed(row.job_id) if row.fingerprint == key.fingerprint else KeyMismatch(row.job_id)
 
     async def release_jobs(self, owner: InstanceId, jobs: Sequence[JobRef]) -> list[bool]:
         """See ``JobStore.release_jobs``."""

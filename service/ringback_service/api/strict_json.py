@@ -71,8 +71,15 @@ def write(value: Any, pointer: str) -> bytes:
 
 
 def canonical(value: Any) -> bytes:
-    """The same bytes for the same parsed value, however it was spaced and ordered. Only for comparing."""
-    return _encode_sorted(value).encode()
+    """The same bytes for the same parsed value, however it was spaced and ordered. Only for comparing.
+
+    Raises:
+        Refused: it is nested too deeply.
+    """
+    try:
+        return _encode_sorted(value).encode()
+    except RecursionError as error:
+        raise nested_too_deeply() from error
 
 
 def nested_too_deeply() -> Refused:

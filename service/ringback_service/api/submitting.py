@@ -8,7 +8,8 @@ from aiohttp import web
 from ringback_backends.contracts.broker import Queue
 from ringback_schemas.documents import job_document
 from ringback_schemas.http import JobRequest
-from ringback_schemas.jobs import Accepted, JobRecord, KeyMismatch, NewJob, Replayed
+from ringback_schemas.ids import JobId, TenantId
+from ringback_schemas.jobs import Accepted, IdempotencyKey, JobRecord, KeyMismatch, NewJob, Replayed
 from ringback_schemas.problems import Problems
 from ringback_schemas.states import JobState
 from ringback_service.api.bodies import read_json, to_model
@@ -26,20 +27,20 @@ async def submit_job(deps: ApiDependencies, call: Call) -> web.Response:
     runs (consumers poll) and a client that asks again: with an idempotency key, it gets the same job.
     """
     try:
-        job = await _read_job(deps, call)
+        wanted = await _read(deps, call)
     except Refused as refusal:
         deps.observer.on_rejected(refusal.problem.code)
         raise
-    match await deps.acceptor.submit(job):
+    if isinstance(wanted, Replayed):
+        return await _answer_replay(deps, call, wanted.job_id)
+    match await deps.acceptor.submit(wanted):
         case Accepted() as accepted:
-            _announce(deps, job, accepted)
-            deps.observer.on_accepted(job.type, job.queue)
-            record = stored(job, accepted)
+            _announce(deps, wanted, accepted)
+            deps.observer.on_accepted(wanted.type, wanted.queue)
+            record = stored(wanted, accepted)
             return _answer_202(deps, call, record, job_document(record, deps.public_url), is_replay=False)
         case Replayed(job_id):
-            deps.observer.on_replayed("same")
-            detail = await find_job(deps, call.tenant_id, job_id)
-            return _answer_202(deps, call, detail.job, await show_job(deps, detail), is_replay=True)
+            return await _answer_replay(deps, call, job_id)
         case KeyMismatch(job_id):
             deps.observer.on_replayed("conflict")
             raise _mismatch(job_id)
@@ -47,8 +48,25 @@ async def submit_job(deps: ApiDependencies, call: Call) -> web.Response:
             assert_never(acceptance)
 
 
-async def _read_job(deps: ApiDependencies, call: Call) -> NewJob:
+async def _read(deps: ApiDependencies, call: Call) -> NewJob | Replayed:
+    """The job that is asked for; or, when it would be refused by now, the one that the same request made before.
+
+    What could be accepted once may be refused later: its ``expires_at`` has passed, its receiver's name has moved, its
+    task is gone. A repeated request asks what became of the first, and must not be told that there is none. Only a
+    refusal costs this look into the store.
+    """
     body = await read_json(call.request, deps.max_body_bytes)
+    key = idempotency_key(call.request.headers.get("Idempotency-Key"), body)
+    try:
+        return await _read_job(deps, call.tenant_id, body, key)
+    except Refused:
+        known = None if key is None else await deps.store.find_replay(call.tenant_id, key)
+        if isinstance(known, Replayed):
+            return known
+        raise
+
+
+async def _read_job(deps: ApiDependencies, tenant_id: TenantId, body: Any, key: IdempotencyKey | None) -> NewJob:
     request = to_model(body, JobRequest)
     task = deps.catalogue.find(request.type)
     payload = deps.catalogue.payload(task, request)
@@ -56,10 +74,10 @@ async def _read_job(deps: ApiDependencies, call: Call) -> NewJob:
     return new_job(
         request,
         task,
-        tenant_id=call.tenant_id,
+        tenant_id=tenant_id,
         payload=payload,
         callback_url=None if request.callback_url is None else await deps.callbacks.vet(request.callback_url),
-        idempotency=idempotency_key(call.request.headers.get("Idempotency-Key"), body),
+        idempotency=key,
     )
 
 
@@ -70,6 +88,12 @@ def _announce(deps: ApiDependencies, job: NewJob, accepted: Accepted) -> None:
     else:
         wait_s = (accepted.run_at - accepted.created_at).total_seconds()
         deps.announcer.announce_later(queue, (accepted.job_id,), wait_s)
+
+
+async def _answer_replay(deps: ApiDependencies, call: Call, job_id: JobId) -> web.Response:
+    deps.observer.on_replayed("same")
+    detail = await find_job(deps, call.tenant_id, job_id)
+    return _answer_202(deps, call, detail.job, await show_job(deps, detail), is_replay=True)
 
 
 def _answer_202(

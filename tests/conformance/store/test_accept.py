@@ -222,3 +222,14 @@ async def test_accept_keeps_payloads_to_the_byte(store: Store, payload: bytes) -
     (claimed,) = await store.claim_jobs("ins_x", [new.id], [TYPE], 1)  # type: ignore[arg-type]
 
     assert claimed.payload == payload
+
+
+async def test_find_replay_answers_as_accept_would(store: Store) -> None:
+    """The same request is a replay, another one a mismatch; a free key, and another tenant's, are absent."""
+    accepted = job(idempotency=key("k"))
+    await store.accept([accepted])
+
+    assert await store.find_replay(DEFAULT_TENANT, key("k")) == Replayed(accepted.id)
+    assert await store.find_replay(DEFAULT_TENANT, key("k", b"g" * 32)) == KeyMismatch(accepted.id)
+    assert await store.find_replay(DEFAULT_TENANT, key("free")) is None
+    assert await store.find_replay(OTHER_TENANT, key("k")) is None

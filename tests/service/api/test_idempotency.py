@@ -1,10 +1,12 @@
 """Idempotency-Key: requests that are repeated make one job."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.service.api.conftest import Api, Reply
+from tests.waiting import eventually
 
 
 async def _post(api: Api, key: str, **request: object) -> Reply:
@@ -100,3 +102,27 @@ async def test_key_that_is_none_is_a_400(api: Api, key: str) -> None:
 async def test_key_of_greatest_length_is_taken(api: Api) -> None:
     """255 characters are allowed."""
     assert (await _post(api, "x" * 255)).status == 202
+
+
+async def test_repeated_request_is_a_replay_when_its_expiry_has_passed(api: Api) -> None:
+    """A client that asks again too late to be accepted is told of its job, not that the times are wrong."""
+    expires_at = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
+    first = await _post(api, "k", expires_at=expires_at)
+
+    async def again() -> Reply | None:
+        late = await _post(api, "k", expires_at=expires_at)
+        return late if datetime.now(UTC).isoformat() > expires_at else None
+
+    second = await eventually(again)
+
+    assert second is not None
+    assert (second.status, second.headers.get("Idempotency-Replayed")) == (202, "true"), second.body
+    assert second.body["id"] == first.body["id"]
+
+
+async def test_late_request_with_a_key_of_another_is_refused(api: Api) -> None:
+    """Only the same request is a replay: another one is judged by itself."""
+    await _post(api, "k", payload=1)
+    late = await _post(api, "k", payload=2, expires_at="2020-01-01T00:00:00Z")
+
+    assert (late.status, late.places) == (422, ["/expires_at"])
