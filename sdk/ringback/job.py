@@ -95,7 +95,7 @@ class Job:
     def progress_nowait(self, fraction: float | None = None, message: str | None = None) -> None:
         """As ``progress``, from threads and processes too; returns at once."""
         if self._reporter is not None:
-            self._reporter(_in_range(fraction), message and message[:LONGEST_MESSAGE])
+            self._reporter(_in_range(fraction), None if message is None else _storable(message))
 
     def cancel(self) -> None:
         """Raise the flag ``is_cancelled``: for the worker. Safe from any thread, and to call twice."""
@@ -103,6 +103,11 @@ class Job:
 
     def __repr__(self) -> str:
         return f"Job(id={self.id!r}, type={self.type!r}, attempt={self.attempt} of {self.max_attempts})"
+
+
+def _storable(message: str) -> str:
+    """A message that every database holds: short, and without zero bytes and halves of surrogate pairs."""
+    return str(message)[:LONGEST_MESSAGE].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _in_range(fraction: float | None) -> float | None:

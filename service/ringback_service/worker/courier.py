@@ -11,7 +11,7 @@ import structlog
 
 from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import Queue
-from ringback_backends.contracts.errors import StoreUnavailable
+from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
 from ringback_backends.contracts.jobs import JobStore
 from ringback_schemas.ids import InstanceId, JobId
 from ringback_schemas.jobs import JobRef
@@ -82,9 +82,17 @@ class Courier:
         while self._notes:
             key, note = self._notes.popitem()
             if self._slots.get(key) is not None:
-                await self._store.save_progress(
-                    self._owner, JobId(note.job_id), note.attempt, note.fraction, note.message
-                )
+                await self._save(note)
+
+    async def _save(self, note: Note) -> None:
+        try:
+            await self._store.save_progress(self._owner, JobId(note.job_id), note.attempt, note.fraction, note.message)
+        except RowRefused as error:
+            # only worth having: no reason to end the worker, and all that runs in it
+            log.warning("progress_refused", job_id=note.job_id, attempt=note.attempt, reason=str(error))
+        except StoreUnavailable:
+            self._notes.setdefault((note.job_id, note.attempt), note)
+            raise
 
     async def _search_strays(self) -> None:
         """Release what this instance holds in the store and not in hand.

@@ -14,7 +14,7 @@ from ringback.registry import load_tasks
 from ringback.secretbox import SecretBox, new_key
 from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import Queue
-from ringback_backends.contracts.errors import StoreUnavailable
+from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
 from ringback_backends.contracts.store import Store
 from ringback_backends.inprocess import InProcessBroker
 from ringback_backends.intake import Pace
@@ -37,6 +37,8 @@ class Outage:
         self.away: set[str] = set()
         self.lost_answers: set[str] = set()
         """Operations that happen, and whose answers do not come."""
+        self.refuses: set[str] = set()
+        """Operations whose values it will not have."""
         self.refused = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -46,6 +48,9 @@ class Outage:
             if name in self.away:
                 self.refused += 1
                 raise StoreUnavailable(name, "cut off by the test")
+            if name in self.refuses:
+                self.refused += 1
+                raise RowRefused(name, "not wanted by the test")
             answer = await method(*args, **kwargs)
             if name in self.lost_answers:
                 self.refused += 1

@@ -55,6 +55,14 @@ async def wait(job: Job, payload: float) -> str:
     return "slept"
 
 
+@task("good.garbled")
+async def tell_garble(job: Job, payload: float) -> str:
+    """Tell progress that is no text, and go on for a while."""
+    await job.progress(0.5, "half \ud800 a \x00 pair")
+    await asyncio.sleep(payload)
+    return "done"
+
+
 @task("good.flaky", backoff_s=0.01)
 async def recover(job: Job, payload: int) -> int:
     """Fail the first so many attempts."""
@@ -210,6 +218,7 @@ ALL = [
     add_in_thread,
     add_in_process,
     wait,
+    tell_garble,
     recover,
     raise_on_loop,
     raise_in_thread,

@@ -135,3 +135,23 @@ async def test_attempt_that_the_database_forgot_is_not_run_beside_itself(rig: Ri
         detail = await rig.ended(job_id)
 
     assert (detail.job.state, detail.job.attempt, rig.counts.outcomes) == ("succeeded", 1, ["succeeded"])
+
+
+async def test_progress_that_is_no_text_is_made_one(rig: Rig) -> None:
+    """Half a surrogate pair and a zero byte, which databases refuse, are replaced; the job goes on."""
+    async with rig.worker():
+        job_id = await rig.submit("good.garbled", 0.3)
+        detail = await rig.ended(job_id)
+
+    assert (detail.job.state, detail.progress and detail.progress.message) == ("succeeded", "half ? a \ufffd pair")
+
+
+async def test_progress_that_the_store_refuses_is_dropped(rig: Rig) -> None:
+    """A worker does not die of what a task tells of itself."""
+    rig.outage.refuses |= {"save_progress"}
+    async with rig.worker() as worker:
+        job_id = await rig.submit("good.patient", 0.3)
+        await eventually(lambda: rig.outage.refused)
+        detail = await rig.ended(job_id)
+
+    assert (detail.job.state, detail.progress, worker.is_clean) == ("succeeded", None, True)
