@@ -87,6 +87,7 @@ class Batcher(Generic[Item, Answer]):
         started = time.perf_counter()
         try:
             answers = await self._operation([item for item, _ in batch])
+            settled = list(zip(batch, answers, strict=True))
         except RowRefused as error:
             if len(batch) == 1:
                 _fail(batch, error)
@@ -104,7 +105,7 @@ class Batcher(Generic[Item, Answer]):
             raise
         if self._observe is not None:
             self._observe(len(batch), time.perf_counter() - started)
-        for (_, future), answer in zip(batch, answers, strict=True):
+        for (_, future), answer in settled:
             if not future.done():
                 future.set_result(answer)
 

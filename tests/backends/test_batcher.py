@@ -121,3 +121,15 @@ async def test_batcher_answers_what_is_in_hand_when_closed_and_refuses_more() ->
     assert await last == 2
     with pytest.raises(StoreUnavailable):
         await batcher.submit(2)
+
+
+async def test_batcher_fails_callers_when_the_answers_do_not_match() -> None:
+    """An operation that answers for fewer items than it was given is a bug that callers hear of: nobody waits on."""
+
+    async def forget_one(items: Sequence[int]) -> list[int]:
+        return list(items)[1:]
+
+    async with Batcher(forget_one, name="forgetful") as batcher, asyncio.timeout(5):
+        answers = await asyncio.gather(batcher.submit(1), batcher.submit(2), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [ValueError, ValueError]
