@@ -64,13 +64,28 @@ class Announcer:
         self._is_closed = True
         for timer in self._timers:
             timer.cancel()
+        self._timers.clear()
         for queue in list(self._waiting):
             self._pump(queue)
-        if self._publishes:
-            _, late = await asyncio.wait(self._publishes, timeout=CLOSE_WITHIN_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._finish(CLOSE_WITHIN_S)
+
+    @property
+    def queues(self) -> int:
+        """Queues with something that waits or is under way."""
+        return len(self._waiting)
+
+    async def _finish(self, within_s: float) -> None:
+        """Wait for the publishes under way and those that follow them; then there are none."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        while self._publishes and (left := until - loop.time()) > 0:
+            await asyncio.wait(self._publishes, timeout=left)
+        for queue in list(self._waiting):
+            self._dropped(self._drop_waiting(queue))
+        late = list(self._publishes)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     def announce(self, queue: Queue, ids: Iterable[str]) -> None:
         """Publish these ids soon; those announced in the same turn of the loop share envelopes."""
@@ -110,6 +125,7 @@ class Announcer:
             task = asyncio.create_task(self._publish(queue, ids), name="announce")
             self._publishes.add(task)
             task.add_done_callback(self._publishes.discard)
+        self._forget_idle(queue)
 
     async def _publish(self, queue: Queue, ids: tuple[str, ...]) -> None:
         try:
@@ -118,6 +134,9 @@ class Announcer:
             dropped = self._drop_waiting(queue) + len(ids)
             self._dropped(dropped)
             self._log_drop(queue, dropped, str(error))
+        except asyncio.CancelledError:
+            self._dropped(len(ids))
+            raise
         else:
             if self._observer is not None:
                 self._observer.on_announced(len(ids))
@@ -125,9 +144,15 @@ class Announcer:
             self._outstanding[queue] -= 1
             self._pump(queue)
 
+    def _forget_idle(self, queue: Queue) -> None:
+        """Keep nothing of a queue with nothing to do: clients choose the names, so there is no end of them."""
+        if not self._outstanding.get(queue) and not self._waiting.get(queue):
+            self._outstanding.pop(queue, None)
+            self._waiting.pop(queue, None)
+
     def _drop_waiting(self, queue: Queue) -> int:
         """Forget what waits behind a failed publish: it would only wait for the next time-out."""
-        waiting = self._waiting[queue]
+        waiting = self._waiting.get(queue, [])
         count = len(waiting)
         waiting.clear()
         return count

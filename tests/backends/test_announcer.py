@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from ringback_backends.announcer import IDS_PER_ENVELOPE, Announcer
 from ringback_backends.contracts.broker import DELIVERIES, Queue
 from ringback_backends.inprocess import InProcessBroker
+from ringback_schemas.envelopes import Envelope
 from ringback_schemas.ids import new_delivery_id
+from tests.waiting import eventually
 
 
 class Counts:
@@ -118,3 +122,61 @@ async def test_announcer_forgets_what_is_for_later_when_closed() -> None:
 
     await asyncio.sleep(0)
     assert (counts.announced, counts.dropped) == (0, 0)
+
+
+class Sluggish(InProcessBroker):
+    """A broker that takes some turns of the loop for each envelope."""
+
+    async def publish(self, queue: Queue, envelope: Envelope) -> None:
+        """Take the envelope after a while."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await super().publish(queue, envelope)
+
+
+async def test_announcer_publishes_all_that_waits_when_closed() -> None:
+    """Closing waits for every envelope, not only for those that were under way when it began."""
+    counts = Counts()
+    broker = Sluggish()
+    await broker.start()
+
+    async with Announcer(broker, observer=counts) as announcer:
+        announcer.announce(DELIVERIES, fresh_ids(10 * IDS_PER_ENVELOPE))
+
+    assert counts.announced == 10 * IDS_PER_ENVELOPE
+
+
+class Hanging(InProcessBroker):
+    """A broker that never confirms."""
+
+    async def publish(self, queue: Queue, envelope: Envelope) -> None:  # noqa: ARG002 - the contract's form
+        """Wait for ever."""
+        await asyncio.Event().wait()
+
+
+async def test_announcer_drops_what_is_not_published_soon_when_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing gives up in time, leaves no publish running behind it, and counts what it dropped."""
+    monkeypatch.setattr("ringback_backends.announcer.CLOSE_WITHIN_S", 0.05)
+    counts = Counts()
+    broker = Hanging()
+    await broker.start()
+
+    async with Announcer(broker, observer=counts) as announcer:
+        announcer.announce(DELIVERIES, fresh_ids(10 * IDS_PER_ENVELOPE))
+
+    assert (counts.announced, counts.dropped) == (0, 10 * IDS_PER_ENVELOPE)
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "announce"]
+
+
+async def test_announcer_forgets_queues_that_are_done_with() -> None:
+    """Queue names come from clients: what is kept of them must not grow with their number."""
+    broker = InProcessBroker()
+    await broker.start()
+
+    async with Announcer(broker) as announcer:
+        for number in range(50):
+            announcer.announce(Queue.work(f"queue-{number}"), ["job_1"])
+        before = announcer.queues
+        await eventually(lambda: announcer.queues == 0)
+
+    assert before == 50
