@@ -233,8 +233,9 @@ class Intake(Generic[Claimed]):
             if self._work.room() > 0 or self._is_stopping:
                 return
             await self._subscription.pause()
-            self._give_back()
             while self._work.room() <= 0 and not self._is_stopping:
+                # each time: the pump may have been handed something just before the pause
+                self._give_back()
                 await self._sleep(self._pace.poll_s)
             await self._subscription.resume()
         finally:
