@@ -122,6 +122,7 @@ def test_exit_is_7_when_the_state_refuses(run: Run) -> None:
         ({"RINGBACK_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, ("api",), "RINGBACK_BROKER_URL"),
         ({}, ("serve", "--tasks", "nosuch.tasks"), "there is no module 'nosuch'"),
         ({"RINGBACK_KEY": ""}, ("jobs", "list"), "RINGBACK_KEY is not set"),
+        ({"RINGBACK_URL": "localhost:8080"}, ("jobs", "list"), "RINGBACK_URL must look like http://"),
     ],
 )
 def test_exit_is_78_when_the_configuration_is_wrong(

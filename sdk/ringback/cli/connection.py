@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from ringback.client import Client
 from ringback.settings import Settings, SettingsError, load_settings
@@ -37,10 +38,14 @@ def find_api() -> tuple[str, str]:
     """URL and key of the API.
 
     Raises:
-        SettingsError: there is no key.
+        SettingsError: there is no key, or the URL is none.
     """
     settings = load_settings()
-    return os.environ.get(URL) or settings.public_url, os.environ.get(KEY) or local_key(settings)
+    url = os.environ.get(URL) or settings.public_url
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError([f"{URL} must look like http://127.0.0.1:8080"])
+    return url, os.environ.get(KEY) or local_key(settings)
 
 
 def local_key(settings: Settings) -> str:
