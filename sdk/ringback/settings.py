@@ -5,6 +5,7 @@ Nothing reads them at import; ``load_settings`` is for composition roots, which 
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -38,6 +39,17 @@ _NO_KEYS = (
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Names = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+_API_KEY = re.compile(r"rbk_[A-Za-z0-9_-]{28,}")
+"""The bootstrap key: it may do everything, so neither the one of a sample file nor one that can be guessed will do."""
+
+_NOT_CALLED = "default_factory_not_called"
+"""pydantic's word for a default that hangs on a setting which is wrong itself."""
+
+_IN_OUR_WORDS = dict.fromkeys(
+    ("ip_v4_network", "ip_v6_network"), "must be a network such as 10.0.0.0/8 or fd00::/8, without bits of a host"
+)
+"""Types of pydantic's errors whose message says less, or says it once for each branch of a union."""
 
 
 class SettingsError(RingbackError):
@@ -149,6 +161,13 @@ class Settings(BaseSettings):
                 raise ValueError(str(error)) from error
         return value
 
+    @field_validator("bootstrap_api_key")
+    @classmethod
+    def _strong_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _API_KEY.fullmatch(value.get_secret_value()):
+            raise ValueError("must be rbk_ and at least 28 random letters, digits, - or _")
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.lease_s < 2 * self.heartbeat_s:
@@ -233,12 +252,18 @@ def unknown_settings(environment: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "")
 
 
-def _faults(error: ValidationError) -> Iterator[str]:
-    for fault in error.errors(include_url=False, include_context=False, include_input=False):
-        name, *inner = fault["loc"] or ("",)
-        said = fault["msg"].removeprefix("Value error, ")
-        where = f"{PREFIX}{str(name).upper()}{''.join(f'[{part}]' for part in inner if isinstance(part, int))}: "
-        yield (where if name else "") + said
+def _faults(error: ValidationError) -> list[str]:
+    """A sentence for each fault, without those that only follow from another."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    sentences = [_fault(fault["loc"], fault["type"], fault["msg"]) for fault in faults if fault["type"] != _NOT_CALLED]
+    return list(dict.fromkeys(sentences))
+
+
+def _fault(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    name, *inner = location or ("",)
+    said = _IN_OUR_WORDS.get(kind, message.removeprefix("Value error, "))
+    where = f"{PREFIX}{str(name).upper()}{''.join(f'[{part}]' for part in inner if isinstance(part, int))}: "
+    return (where if name else "") + said
 
 
 def _unreadable(error: UnreadableSetting) -> str:

@@ -60,7 +60,10 @@ def test_settings_given_by_name_win(monkeypatch: pytest.MonkeyPatch) -> None:
         ("BROKER_URL", "redis://secret@host", "RINGBACK_BROKER_URL: must be `embedded`"),
         ("PUBLIC_URL", "example.com", "RINGBACK_PUBLIC_URL: must look like"),
         ("ENCRYPTION_KEYS", '["secret"]', "RINGBACK_ENCRYPTION_KEYS: encryption key 1"),
-        ("CALLBACK_ALLOW", '["10.0.0.0/99"]', "RINGBACK_CALLBACK_ALLOW[0]: "),
+        ("CALLBACK_ALLOW", '["10.0.0.0/99"]', "RINGBACK_CALLBACK_ALLOW[0]: must be a network such as"),
+        ("CALLBACK_ALLOW", '["10.0.0.1/8"]', "without bits of a host"),
+        ("BOOTSTRAP_API_KEY", "rbk_secret@", "RINGBACK_BOOTSTRAP_API_KEY: must be rbk_ and"),
+        ("BOOTSTRAP_API_KEY", "rbk_REPLACE-ME", "RINGBACK_BOOTSTRAP_API_KEY: must be rbk_ and"),
         ("HEARTBEAT_S", "10", "must be at least twice RINGBACK_HEARTBEAT_S"),
         ("CONCURRENCY", "0", "RINGBACK_CONCURRENCY: "),
         ("RETRY_SHEDULE", "[1]", "did you mean RINGBACK_RETRY_SCHEDULE?"),
@@ -78,10 +81,21 @@ def test_settings_refuse_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch, na
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("setting", [("PORT", "abc"), ("CALLBACK_ALLOW", '["x"]')])
+def test_settings_tell_a_fault_once(monkeypatch: pytest.MonkeyPatch, setting: tuple[str, str]) -> None:
+    """Neither what only follows from it nor each branch of a union is a fault of its own."""
+    monkeypatch.setenv(f"RINGBACK_{setting[0]}", setting[1])
+
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+
+    assert len(refusal.value.faults) == 1
+
+
 def test_settings_never_print_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A settings object in a log or a traceback shows no password and no key."""
     monkeypatch.setenv("RINGBACK_DATABASE_URL", "postgresql://user:hunter2@db/ringback")
-    monkeypatch.setenv("RINGBACK_BOOTSTRAP_API_KEY", "rbk_hunter2")
+    monkeypatch.setenv("RINGBACK_BOOTSTRAP_API_KEY", "rbk_hunter2_0123456789abcdefghijklmnop")
 
     assert "hunter2" not in repr(load_settings())
 

@@ -18,7 +18,7 @@ from ringback_service.api.server import CannotListen
 from ringback_service.main_api import run_api
 from tests.waiting import eventually
 
-KEY = "rbk_bootstrap_of_the_tests"
+KEY = "rbk_bootstrap_of_the_tests_of_main_api"
 BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
