@@ -18,6 +18,10 @@ MAX_FIELD_ERRORS = 50
 MAX_TEXT = 1_000
 """Characters of a pointer or a sentence; a name in a body of 1 MiB can be as long as the body."""
 
+_AN_OBJECT = "must be a JSON object"
+_IN_OUR_WORDS = dict.fromkeys(("model_type", "model_attributes_type", "dataclass_type", "dict_type"), _AN_OBJECT)
+"""Types of pydantic's errors whose message speaks of Python to somebody who may never have heard of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -85,7 +89,7 @@ def field_errors(error: ValidationError, body: Any, prefix: Sequence[str] = ()) 
     return [
         FieldError(
             code=found["type"],
-            detail=_sentence(found["msg"]),
+            detail=_IN_OUR_WORDS.get(found["type"]) or _sentence(found["msg"]),
             pointer=pointer_of([*prefix, *_path(found["loc"], body, is_missing=found["type"] == "missing")]),
         )
         for found in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FIELD_ERRORS]

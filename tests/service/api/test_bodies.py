@@ -48,6 +48,7 @@ async def test_body_that_is_no_object_is_a_422(api: Api, raw: bytes) -> None:
     reply = await _post(api, raw)
 
     assert (reply.problem, reply.places) == ((422, "invalid-input"), [""])
+    assert reply.body["detail"] == "the body: must be a JSON object"
 
 
 @pytest.mark.parametrize("payload", ["1e400", '"\\ud800"', '{"a": [-1e999]}', '{"\\udfff": 1}'])
