@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
+import structlog
+
 from ringback.egress import EgressPolicy
 from ringback.settings import Settings
 from ringback.telemetry.metrics import Metrics
@@ -31,6 +33,8 @@ UNCLEAN = 8
 """Some deliveries were cut off: they are sent again elsewhere."""
 
 HEART_CONNECTIONS = 2
+
+log = structlog.get_logger(__name__)
 
 
 async def run_notifier(settings: Settings, metrics: Metrics, shutdown: Shutdown | None = None) -> int:
@@ -72,7 +76,9 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Noti
         plan = notifier_plan(settings)
         notifier = Notifier(store, broker, frame.announcer, frame.owner, policy, plan, observer=metrics.notifier)
         await stack.enter_async_context(_health(settings, store, broker, metrics, shutdown))
+        log.info("notifier_started", concurrency=plan.concurrency, polls_every_s=plan.pace.poll_s)
         await frame.run(shutdown, [notifier], [Sampler(store, metrics.samples)])
+    log.info("notifier_stopped")
     return notifier
 
 

@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
+import structlog
+
 from ringback.egress import EgressPolicy
 from ringback.job import Resources
 from ringback.registry import load_tasks
@@ -31,6 +33,8 @@ UNCLEAN = 8
 """Some jobs were given back, or left behind: they run elsewhere."""
 
 HEART_CONNECTIONS = 2
+
+log = structlog.get_logger(__name__)
 
 
 async def run_worker(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> int:
@@ -79,7 +83,15 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Work
         )
         worker = Worker(store, broker, frame.announcer, frame.owner, plan, metrics.worker)
         await stack.enter_async_context(_health(settings, store, broker, metrics, shutdown))
+        log.info(
+            "worker_started",
+            queues=plan.queues,
+            tasks=sorted(plan.registry),
+            concurrency=plan.concurrency,
+            polls_every_s=plan.pace.poll_s,
+        )
         await frame.run(shutdown, [worker], [Sampler(store, metrics.samples)])
+    log.info("worker_stopped")
     return worker
 
 

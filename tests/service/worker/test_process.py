@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from ringback.secretbox import new_key
 from ringback.settings import Settings
@@ -76,6 +77,21 @@ async def test_worker_process_registers_works_counts_and_leaves(tmp_path: Path) 
     assert [(instance.role, instance.queues) for instance in instances] == [("worker", ("default",))]
     assert "good.sum" in instances[0].task_types
     assert b'ringback_job_attempts_total{outcome="ok",task="good.sum"} 1.0' in (await counts.render())[0]
+
+
+async def test_worker_process_says_what_it_does_when_it_starts(tmp_path: Path) -> None:
+    """An operator reads from the log which queues and tasks a worker has, and how often it polls."""
+    settings, shutdown = settings_for(tmp_path), Shutdown()
+    async with a_store(settings) as store:
+        with capture_logs() as lines:
+            process = asyncio.create_task(run_worker(settings, metrics(), shutdown))
+            await until(store, await submit(store, "good.sum", {"a": 1, "b": 2}), "succeeded")
+            shutdown.request()
+            await process
+
+    (started,) = [line for line in lines if line["event"] == "worker_started"]
+    assert (started["queues"], started["polls_every_s"]) == (("default",), 0.05)
+    assert "good.sum" in started["tasks"]
 
 
 async def test_worker_process_that_gives_work_back_ends_with_8(tmp_path: Path) -> None:
