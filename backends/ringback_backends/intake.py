@@ -74,13 +74,18 @@ class Intake(Generic[Claimed]):
         pace: Pace,
         *,
         waiting: Callable[[int], Awaitable[Sequence[Claimed]]] | None = None,
+        is_alive: Callable[[], bool] = lambda: True,
     ) -> None:
         """Closes ``subscription`` at its end.
+
+        Nothing is claimed unless ``is_alive``: what a process claims whose heart does not beat is rescued from it at
+        once, and counts as lost.
 
         ``waiting`` claims at most so many of what the consumer left earlier; it is called after ``nudge``.
         """
         self._work = work
         self._waiting = waiting
+        self._is_alive = is_alive
         self._is_nudged = False
         self._broker = broker
         self._subscription = subscription
@@ -141,12 +146,15 @@ class Intake(Generic[Claimed]):
         while not self._is_stopping:
             if pump.done():
                 pump.result()
-            if self._work.room() <= 0:
+            if not self._has_room():
                 await self._wait_for_room()
             elif (step := self._next()) is not None:
                 await self._guarded(step)
             else:
                 await self._sleep(self._until_poll(loop.time()))
+
+    def _has_room(self) -> bool:
+        return self._work.room() > 0 and self._is_alive()
 
     def _next(self) -> Callable[[], Awaitable[None]] | None:
         """What to do next: the sources take turns, those with nothing to give are passed over."""
@@ -230,10 +238,10 @@ class Intake(Generic[Claimed]):
         self._is_full = True
         try:
             await self._sleep(PATIENCE_S)
-            if self._work.room() > 0 or self._is_stopping:
+            if self._has_room() or self._is_stopping:
                 return
             await self._subscription.pause()
-            while self._work.room() <= 0 and not self._is_stopping:
+            while not self._has_room() and not self._is_stopping:
                 # each time: the pump may have been handed something just before the pause
                 self._give_back()
                 await self._sleep(self._pace.poll_s)

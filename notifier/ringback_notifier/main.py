@@ -74,7 +74,16 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Noti
         )
         policy = EgressPolicy(settings.callback_allow)
         plan = notifier_plan(settings)
-        notifier = Notifier(store, broker, frame.announcer, frame.owner, policy, plan, observer=metrics.notifier)
+        notifier = Notifier(
+            store,
+            broker,
+            frame.announcer,
+            frame.owner,
+            policy,
+            plan,
+            observer=metrics.notifier,
+            is_alive=frame.is_alive,
+        )
         await stack.enter_async_context(_health(settings, store, broker, metrics, shutdown))
         log.info("notifier_started", concurrency=plan.concurrency, polls_every_s=plan.pace.poll_s)
         await frame.run(shutdown, [notifier], [Sampler(store, metrics.samples)])

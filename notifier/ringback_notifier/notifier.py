@@ -1,6 +1,7 @@
 """The notifier: takes deliveries from the broker and the store, and brings them to their receivers."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -42,7 +43,7 @@ class NotifierPlan:
 class Notifier:
     """Delivers from ``run`` to ``stop``. The instance ``owner`` must be registered (its heart beats) before."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that it stands on
         self,
         store: Store,
         broker: Broker,
@@ -52,8 +53,9 @@ class Notifier:
         plan: NotifierPlan,
         *,
         observer: Attempts | None = None,
+        is_alive: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Everything passed in is opened and closed by the caller."""
+        """Everything passed in is opened and closed by the caller; it claims nothing unless ``is_alive``."""
         self._plan = plan
         self._recorder: Recorder = Recorder(
             store.record_attempts, name="attempt", observe=None if observer is None else observer.on_attempts_recorded
@@ -72,6 +74,7 @@ class Notifier:
         self._claims = Claims(store, owner, self._dispatcher)
         self._peers = Peers(store, self._dispatcher.lanes.share, silent_s=plan.silent_s, every_s=plan.peers_every_s)
         self._broker = broker
+        self._is_alive = is_alive
         self._intake: Intake[ClaimedDelivery] | None = None
         self._is_stopping = False
 
@@ -85,7 +88,9 @@ class Notifier:
             await stack.enter_async_context(self._sender)
             subscription = self._broker.subscribe((DELIVERIES,))
             waiting = self._claims.claim_waiting
-            intake = Intake(self._claims, self._broker, subscription, self._plan.pace, waiting=waiting)
+            intake = Intake(
+                self._claims, self._broker, subscription, self._plan.pace, waiting=waiting, is_alive=self._is_alive
+            )
             self._intake = intake
             self._claims.begin(intake.nudge)
             if self._is_stopping:

@@ -147,7 +147,9 @@ class Embedded:
                 announcements=self._metrics.broker,
             )
         )
-        self._worker = Worker(store, broker, frame.announcer, frame.owner, plan, self._metrics.worker)
+        self._worker = Worker(
+            store, broker, frame.announcer, frame.owner, plan, self._metrics.worker, is_alive=frame.is_alive
+        )
         self._notifier = Notifier(
             store,
             broker,
@@ -156,6 +158,7 @@ class Embedded:
             EgressPolicy(settings.callback_allow),
             notifier_plan(settings),
             observer=self._metrics.notifier,
+            is_alive=frame.is_alive,
         )
         self._server = await self._open_server(store, broker, frame)
         self._running = asyncio.create_task(self._run(frame, store), name="embedded")

@@ -96,7 +96,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     key = settings.bootstrap_api_key
     return _Parts(
         server=await stack.enter_async_context(server),
-        rounds=_rounds(settings, metrics, store, announcer),
+        rounds=_rounds(settings, metrics, store, announcer, heartbeat),
         heartbeat=heartbeat,
         store=store,
         readiness=deps.readiness,
@@ -114,10 +114,19 @@ async def _open_broker(stack: AsyncExitStack, settings: Settings, metrics: Metri
     return broker
 
 
-def _rounds(settings: Settings, metrics: Metrics, store: Store, announcer: Announcer) -> tuple[Rounds, ...]:
+def _rounds(
+    settings: Settings, metrics: Metrics, store: Store, announcer: Announcer, heartbeat: Heartbeat
+) -> tuple[Rounds, ...]:
     plan = RescuePlan(every_s=settings.rescue_every_s, lease_s=settings.lease_s, poison_after=settings.poison_after)
     return (
-        Rescuer(store, announcer, settings.public_url, plan, observer=metrics.rescues),
+        Rescuer(
+            store,
+            announcer,
+            settings.public_url,
+            plan,
+            observer=metrics.rescues,
+            heart_age_s=lambda: heartbeat.age_s,
+        ),
         Sweeper(store, announcer, settings.public_url),
         Sampler(store, metrics.samples),
     )

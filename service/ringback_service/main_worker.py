@@ -81,7 +81,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Work
                 announcements=metrics.broker,
             )
         )
-        worker = Worker(store, broker, frame.announcer, frame.owner, plan, metrics.worker)
+        worker = Worker(store, broker, frame.announcer, frame.owner, plan, metrics.worker, is_alive=frame.is_alive)
         await stack.enter_async_context(_health(settings, store, broker, metrics, shutdown))
         log.info(
             "worker_started",

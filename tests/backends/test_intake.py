@@ -213,3 +213,25 @@ async def test_intake_polls_soon_when_the_broker_goes_away() -> None:
         await eventually(lambda: len(work.taken) == 1, within_s=5, what="the delivery")
 
     assert work.taken == [(ids[0], "poll")]
+
+
+async def test_intake_claims_nothing_while_its_process_looks_dead() -> None:
+    """What a process without a heartbeat claims is taken from it at once, so it claims nothing until it beats again."""
+    work, broker, is_alive = Slots(5), await started_broker(), False
+    ids = fresh_ids(2)
+    work.shelf = dict.fromkeys(ids)
+    intake = Intake(
+        work, broker, broker.subscribe((DELIVERIES,)), Pace(poll_s=0.02, poll_away_s=0.02), is_alive=lambda: is_alive
+    )
+    running = asyncio.create_task(intake.run())
+    await put(broker, ids)
+    other = broker.subscribe((DELIVERIES,))
+
+    given_back = await other.receive()
+    before = list(work.taken)
+    is_alive = True
+    await eventually(partial(work.has_taken, 2))
+    intake.stop()
+    await running
+
+    assert (before, [list(one.envelope.ids) for one in given_back]) == ([], [ids])

@@ -68,6 +68,11 @@ class Frame:
     heartbeat: Heartbeat
     rescuer: Rescuer
     sweeper: Sweeper
+    lease_s: float
+
+    def is_alive(self) -> bool:
+        """Whether the others take this process to live: else they take back at once whatever it claims."""
+        return self.heartbeat.age_s < self.lease_s
 
     async def run(self, shutdown: Shutdown, components: Sequence[Component], others: Sequence[Loop] = ()) -> None:
         """Run components until a stop is requested and each has ended; beside them everything else.
@@ -129,20 +134,25 @@ async def framed(
     )
     async with AsyncExitStack() as stack:
         heartbeat = Heartbeat(instance, open_store, interval_s=plan.heartbeat_s)
-        await shutdown.unless_stopped(_schema_is_ours(store))
+        had_to_wait = await shutdown.unless_stopped(_schema_is_ours(store))
         await shutdown.unless_stopped(stack.enter_async_context(heartbeat))
         announcer = await stack.enter_async_context(Announcer(broker, observer=announcements))
-        yield Frame(
-            owner,
-            announcer,
-            heartbeat,
-            Rescuer(store, announcer, plan.public_url, plan.rescue, observer=rescues),
-            Sweeper(store, announcer, plan.public_url, every_s=plan.rescue.every_s),
+        rescuer = Rescuer(
+            store, announcer, plan.public_url, plan.rescue, observer=rescues, heart_age_s=lambda: heartbeat.age_s
         )
+        if had_to_wait:
+            rescuer.spare()
+        sweeper = Sweeper(store, announcer, plan.public_url, every_s=plan.rescue.every_s)
+        yield Frame(owner, announcer, heartbeat, rescuer, sweeper, plan.rescue.lease_s)
 
 
-async def _schema_is_ours(store: Store) -> None:
-    """Wait for the store, however long it takes, and ask what schema it has: nothing else would tell so clearly."""
+async def _schema_is_ours(store: Store) -> bool:
+    """Wait for the store, however long it takes, and ask what schema it has: nothing else would tell so clearly.
+
+    Returns:
+        Whether there was anything to wait for: the others could not beat either.
+    """
+    tries = 0
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(StoreUnavailable),
         wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_S),
@@ -150,7 +160,9 @@ async def _schema_is_ours(store: Store) -> None:
         reraise=True,
     ):
         with attempt:
+            tries += 1
             await store.ping()
+    return tries > 1
 
 
 def _report_wait(state: RetryCallState) -> None:

@@ -6,6 +6,7 @@ claims to the rescuers; its late results are fenced by the store, so nothing nee
 """
 
 import asyncio
+import math
 import random
 import threading
 import time
@@ -44,7 +45,7 @@ class Heartbeat:
         self._instance = instance
         self._open_store = open_store
         self._interval_s = interval_s
-        self._last_beat = 0.0
+        self._last_beat = -math.inf
         self._is_draining = False
         self._is_stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -88,8 +89,8 @@ class Heartbeat:
 
     @property
     def age_s(self) -> float:
-        """Seconds since the last beat that the store took."""
-        return time.monotonic() - self._last_beat
+        """Seconds since the last beat that the store took; endless before the first."""
+        return _now() - self._last_beat
 
     async def _stop(self) -> None:
         self._is_stopping = True
@@ -134,7 +135,7 @@ class Heartbeat:
         except (StoreUnavailable, TimeoutError) as error:
             log.warning("heartbeat_missed", instance_id=self._instance.id, reason=str(error) or "too slow")
             return False
-        self._last_beat = time.monotonic()
+        self._last_beat = _now()
         return True
 
     async def _leave(self, store: InstanceStore) -> None:
@@ -153,6 +154,11 @@ class Heartbeat:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+
+def _now() -> float:
+    """Seconds by a clock that goes on while the machine sleeps, as the database's does: Linux's monotonic one stops."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _settle(owner: asyncio.AbstractEventLoop, future: asyncio.Future[None], error: Exception | None = None) -> None:

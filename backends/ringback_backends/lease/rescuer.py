@@ -1,6 +1,7 @@
 """Takes back what dead processes held. Runs in every process, so that any survivor is enough."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -55,30 +56,42 @@ class Rescuer(Rounds):
         plan: RescuePlan,
         *,
         observer: Rescues | None = None,
+        heart_age_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """``public_url`` is the base of links in events, without a slash at its end."""
+        """``public_url`` is the base of links in events, without a slash at its end.
+
+        ``heart_age_s`` gives the seconds since this process beat itself.
+        """
         super().__init__(plan.every_s)
         self._store = store
         self._announcer = announcer
         self._public_url = public_url
         self._plan = plan
         self._observer = observer
+        self._heart_age_s = heart_age_s
         self._quiet_until = 0.0
+
+    def spare(self) -> None:
+        """Rescue nobody for half a lease: everybody may look dead, and be about to beat."""
+        self._quiet_until = time.monotonic() + self._plan.lease_s / 2
 
     async def round(self) -> bool:
         """One rescue; True when there may be more to take.
 
         After an outage of the store nobody is rescued for a while. Nobody could beat meanwhile, so when it comes back
         the whole fleet looks dead for a second or two; to rescue then would run every job in the fleet twice and count
-        a loss against each. Half a lease is enough for several beats (``heartbeat.RETRY_S``).
+        a loss against each. Half a lease is enough for several beats (``heartbeat.RETRY_S``). The same goes for a
+        process that could not beat itself for a lease: its machine slept, and others on it have yet to beat too.
         """
+        if self._heart_age_s() > self._plan.lease_s:
+            self.spare()
         try:
             if time.monotonic() < self._quiet_until:
                 await self._store.ping()  # an outage that goes on moves the end of the quiet
                 return False
             return await self._rescue()
         except StoreUnavailable:
-            self._quiet_until = time.monotonic() + self._plan.lease_s / 2
+            self.spare()
             raise
 
     async def _rescue(self) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,8 +70,10 @@ class Worker:
         owner: InstanceId,
         plan: WorkerPlan,
         observer: Observer | None = None,
+        *,
+        is_alive: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Everything it is given is opened and closed by whoever made it."""
+        """Everything it is given is opened and closed by whoever made it; it claims nothing unless ``is_alive``."""
         self._store = store
         self._announcer = announcer
         self._owner = owner
@@ -83,7 +85,7 @@ class Worker:
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._released = 0
         subscription = broker.subscribe(tuple(Queue.work(queue) for queue in plan.queues))
-        self._intake = Intake[ClaimedJob](self, broker, subscription, plan.pace)
+        self._intake = Intake[ClaimedJob](self, broker, subscription, plan.pace, is_alive=is_alive)
         self._slots = Slots(plan.concurrency, self._intake.freed)
         self._batcher: Batcher[JobOutcome, Recorded] = Batcher(
             store.finish_jobs, name="finish", observe=self._observer.on_outcomes_recorded

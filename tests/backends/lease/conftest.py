@@ -1,5 +1,6 @@
 """A real store, and those who live and die in it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -44,6 +45,12 @@ class Place:
         instance = an_instance()
         await self.store.beat(instance)
         return instance.id
+
+    def silence_of(self, seconds: float) -> Callable[[], bool]:
+        """Whether so long has passed since this was asked for."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        return lambda: loop.time() >= until
 
     async def registered(self) -> list[InstanceId]:
         """Who is registered."""

@@ -1,6 +1,7 @@
 """A process lives while its heart beats, whatever its loop is busy with."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -118,3 +119,16 @@ async def test_waiting_for_the_first_beat_can_be_cancelled() -> None:
         await entering
 
     assert store.left == 1
+
+
+async def test_age_is_endless_before_the_first_beat() -> None:
+    """Who never said that it lives is not taken to live."""
+    store = Beats()
+    heart = Heartbeat(an_instance(), store.open, interval_s=0.02)
+    before = heart.age_s
+
+    async with heart:
+        after = heart.age_s
+
+    assert before == math.inf
+    assert after < 5

@@ -9,10 +9,12 @@ import orjson
 from ringback_backends.contracts.broker import DELIVERIES, Queue
 from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.contracts.store import Store
+from ringback_backends.lease.drain import Shutdown
+from ringback_backends.lease.frame import FramePlan, framed
 from ringback_backends.lease.rescuer import RescuePlan, Rescuer
 from ringback_backends.lease.sweeper import Sweeper
 from ringback_schemas.ids import DEFAULT_TENANT, InstanceId, new_instance_id
-from ringback_schemas.instances import Rescue
+from ringback_schemas.instances import Rescue, Role
 from tests.backends.lease.conftest import Place
 from tests.waiting import eventually
 
@@ -110,6 +112,24 @@ class Shaky:
         return call
 
 
+class Outage:
+    """A store that does not answer its first pings."""
+
+    def __init__(self, store: Store, failures: int) -> None:
+        self._store = store
+        self.failures = failures
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def ping(self) -> str:
+        """Fail, or ask the real one."""
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("ping", "away")
+        return await self._store.ping()
+
+
 async def test_nobody_is_rescued_right_after_an_outage(place: Place) -> None:
     """When the store comes back everybody looks dead until they have beaten: the rescuer waits half a lease."""
     store = Shaky(failures=2)
@@ -121,6 +141,40 @@ async def test_nobody_is_rescued_right_after_an_outage(place: Place) -> None:
     await running
 
     assert store.calls[:3] == ["rescue", "ping", "ping"]
+
+
+async def test_nobody_is_rescued_by_a_process_that_could_not_beat_itself(place: Place) -> None:
+    """A process that was suspended finds everybody silent, itself among them: the rescuer waits half a lease."""
+    store, age_s = Shaky(failures=0), 60.0
+    plan = RescuePlan(lease_s=0.4, every_s=0.02)
+    rescuer = Rescuer(cast("Store", store), place.announcer, URL, plan, heart_age_s=lambda: age_s)
+    running = asyncio.create_task(rescuer.run())
+
+    await eventually(lambda: len(store.calls) >= 3)
+    age_s = 0.1
+    await eventually(lambda: "rescue" in store.calls)
+    rescuer.stop()
+    await running
+
+    assert store.calls[:3] == ["ping", "ping", "ping"]
+
+
+async def test_process_that_had_to_wait_for_the_store_rescues_nobody_at_first(place: Place) -> None:
+    """Who starts during an outage finds everybody silent when it ends, and leaves them the time to beat again."""
+    job_id = await place.submit()
+    await claim(place, await place.live())
+    outage = Outage(place.store, failures=2)
+    plan = FramePlan(Role.WORKER, "1.0", URL, rescue=RescuePlan(lease_s=0.5, every_s=0.01))
+    # overdue, as is everybody after an outage that was longer than the lease
+    await eventually(place.silence_of(0.5))
+
+    async with framed(
+        plan, Shutdown(), store=cast("Store", outage), broker=place.broker, open_store=place.open_store
+    ) as frame:
+        await frame.rescuer.round()
+
+    assert outage.failures == 0
+    assert (await place.job(job_id)).state == "running"
 
 
 async def test_expired_job_ends_with_its_event(place: Place) -> None:
