@@ -3,9 +3,10 @@
     python benchmarks/isolation.py                        # starts a PostgreSQL of its own
     python benchmarks/isolation.py --server postgresql://… --seconds 60
 
-One notifier with its default settings, with the broker in its process; the receiver is a process of its own. Every
-address of 127.0.0.0/8 is a destination: those in 127.9.0.0/16 take a request and never answer. Healthy deliveries come
-at the same even rate in each run, those for hanging destinations on top. A delivery's time is from the commit of its
+The two runs of a pair go at the same time, so that whatever else the machine does befalls both. Each is a process with
+a notifier (default settings), the broker and who ends the jobs, over a database of its own; the receiver is a third.
+Every address of 127.0.0.0/8 is a destination: those in 127.9.0.0/16 take a request and never answer. Healthy deliveries
+come at the same even rate in both, those for hanging destinations on top. A delivery's time is from the commit of its
 event to the last byte of its request at the receiver.
 """
 
@@ -108,7 +109,6 @@ class Inbox(asyncio.Protocol):
         if head.startswith(b"get"):
             found = orjson.dumps(self._arrivals)
             self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(found) + found)
-            self._arrivals.clear()
             return
         self._arrivals.setdefault(orjson.loads(body)["data"]["id"], time.monotonic_ns())
         self._transport.write(ANSWER)
@@ -213,7 +213,7 @@ async def measure(url: str, case: Case, load: Load, port: int) -> dict[str, Any]
 
 
 async def arrivals(port: int) -> dict[str, int]:
-    """What came since this was last asked."""
+    """What came, for any run."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /arrivals HTTP/1.1\r\n\r\n")
     head = await reader.readuntil(b"\r\n\r\n")
@@ -222,8 +222,19 @@ async def arrivals(port: int) -> dict[str, int]:
     return dict(orjson.loads(body))
 
 
+async def measured(url: str, case: Case, load: Load, port: int) -> dict[str, Any]:
+    """One run in a process of its own."""
+    arguments = [url, *map(str, (port, case.healthy, case.hanging, case.hanging_per_s))]
+    arguments += map(str, (load.per_s, load.seconds, load.warmup_s))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, __file__, "--one", *arguments), stdout=asyncio.subprocess.PIPE
+    )
+    answer, _ = await process.communicate()
+    return dict(orjson.loads(answer))
+
+
 async def compare(urls: Iterator[str], load: Load, port: int) -> None:
-    """Each pair, turn about, and a line for each run."""
+    """Each pair, and a line for each run."""
     print("| destinations | p50 ms | p95 ms | p99 ms | missing | in flight at the end |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     pairs = [
@@ -231,34 +242,37 @@ async def compare(urls: Iterator[str], load: Load, port: int) -> None:
         (Case("9,900 healthy", 9_900, 0, 0), Case("the same, 100 more that hang", 9_900, 100, load.per_s / 100)),
     ]
     for pair in pairs:
-        p99 = []
-        for case in pair:
-            got = await measure(next(urls), case, load, port)
-            p99.append(got["p99"])
-            print(
-                f"| {case.name} | {got['p50']:.1f} | {got['p95']:.1f} | {got['p99']:.1f} | {got['lost']} "
-                f"| {got['held']} |",
-                flush=True,
-            )
-        print(f"| p99, with / without | | | {p99[1] / p99[0]:.2f} times | | |", flush=True)
+        answers = await asyncio.gather(*[measured(next(urls), case, load, port) for case in pair])
+        for case, got in zip(pair, answers, strict=True):
+            times = " | ".join(f"{got[name]:.1f}" for name in ("p50", "p95", "p99"))
+            print(f"| {case.name} | {times} | {got['lost']} | {got['held']} |", flush=True)
+        print(f"| p99, with / without | | | {answers[1]['p99'] / answers[0]['p99']:.2f} times | | |", flush=True)
+
+
+async def one(arguments: Sequence[str]) -> None:
+    """Be a run: measure, and print what came of it."""
+    url, port, healthy, hanging, *rest = arguments
+    hanging_per_s, per_s, seconds, warmup_s = map(float, rest)
+    case, load = Case("", int(healthy), int(hanging), hanging_per_s), Load(per_s, seconds, warmup_s)
+    print(orjson.dumps(await measure(url, case, load, int(port))).decode())
 
 
 def run(urls: Iterator[str], load: Load) -> None:
     """Start the receiver, and measure."""
     import tempfile  # noqa: PLC0415 - the receiver's process has no use for it
 
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with tempfile.TemporaryDirectory(prefix="ringback-isolation-") as folder, procs.Fleet(Path(folder)) as fleet:
         port = procs.free_port()
         fleet.start("receiver", [sys.executable, __file__, "--receive", str(port)], {}, HERE)
         procs.wait_for(lambda: procs.answers(f"http://127.0.0.1:{port}/"), 20, "the receiver")
-        uvloop.run(compare(urls, load, port))
+        asyncio.run(compare(urls, load, port))
 
 
 def main() -> None:
     """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--receive", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=8, help=argparse.SUPPRESS)
     parser.add_argument("--server", help="a PostgreSQL server to make databases in; one of its own unless given")
     parser.add_argument("--per-s", type=float, default=200.0)
     parser.add_argument("--seconds", type=float, default=40.0)
@@ -266,6 +280,10 @@ def main() -> None:
     given = parser.parse_args()
     if given.receive is not None:
         uvloop.run(receive(given.receive))
+        return
+    if given.one is not None:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+        uvloop.run(one(given.one))
         return
     from tests.servers import PostgresServer, fresh_database  # noqa: PLC0415 - the receiver's process has no use for it
 
