@@ -1,19 +1,25 @@
 """Running processes: settings, logs and metrics first, then the process's own composition root, under uvloop."""
 
+import asyncio
 import gc
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import typer
 import uvloop
 
-from ringback.cli.exits import Exit
+from ringback.cli.exits import Exit, exit_of
+from ringback.cli.problems import sentences
 from ringback.embedded import Embedded, metrics_of
 from ringback.settings import Settings, load_settings
 from ringback.telemetry import logs
 from ringback.telemetry.metrics import Metrics
-from ringback_backends.lease.drain import Shutdown, StoppedEarly
+from ringback_backends.lease.drain import Shutdown, StoppedEarly, leave_at_once
+from ringback_schemas.errors import RingbackError
 from ringback_schemas.instances import Role
+
+STUCK_AFTER_S = 2.0
 
 Main = Callable[[Settings, Metrics, Shutdown], Coroutine[Any, Any, int]]
 """A composition root."""
@@ -80,10 +86,33 @@ def _run(role: Role, overrides: dict[str, Any], main: Main) -> int:
     async def until_stopped() -> int:
         shutdown = Shutdown()
         with shutdown.on_signals():
-            return await main(settings, metrics, shutdown)
+            try:
+                return await main(settings, metrics, shutdown)
+            except Exception as error:
+                if await _is_stuck():
+                    leave_at_once(_tell(error))
+                raise
 
     _spare_the_collector()
     return uvloop.run(until_stopped())
+
+
+async def _is_stuck() -> bool:
+    """Whether something that is left on the loop goes on in spite of being cancelled: the loop would wait for it."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    return bool(left) and bool((await asyncio.wait(left, timeout=STUCK_AFTER_S))[1])
+
+
+def _tell(error: Exception) -> int:
+    """Say what ended the process; its exit code. For when the error cannot go up to whoever tells it otherwise."""
+    if not isinstance(error, RingbackError):
+        traceback.print_exception(error)
+        return Exit.BAD
+    for line in sentences(error):
+        typer.echo(line, err=True)
+    return exit_of(error)
 
 
 def _spare_the_collector() -> None:
