@@ -6,6 +6,8 @@ import signal
 import time
 from functools import partial
 
+import asyncpg
+
 from tests.faults.fleet import settle
 from tests.faults.process import FleetProcess
 from tests.faults.stage import Case, Stage
@@ -32,7 +34,7 @@ async def kill_api_after_202(stage: Stage) -> None:
 
 
 async def kill_worker_amid_jobs(stage: Stage) -> None:
-    """A worker dies with twenty jobs in its hands; they are run by the other one within 20 s."""
+    """The worker that has most of twenty jobs in hand dies; they are run by the other one within 20 s."""
     await stage.load(200, 20, {"seconds": 3.0})
     await stage.loaded()
 
@@ -40,8 +42,10 @@ async def kill_worker_amid_jobs(stage: Stage) -> None:
         return stage.fleet.effects_path.exists() and stage.fleet.effects_path.read_text().count("begin") >= 20
 
     await eventually(is_running, within_s=10, what="twenty jobs to run")
+    process_id, stage.notes["in_hand"] = await _busiest(stage)
+    (victim,) = [worker for worker in stage.fleet.workers if worker.pid == process_id]
     killed = time.monotonic()
-    await stage.fleet.workers[0].kill()
+    await victim.kill()
     stage.faults += 1
     wanted = {job_id for entry in stage.driver.ledger.accepted for job_id in entry.job_ids}
 
@@ -52,7 +56,20 @@ async def kill_worker_amid_jobs(stage: Stage) -> None:
     stage.notes["recovery_s"] = recovery_s = time.monotonic() - killed
     if recovery_s > RESCUE_WITHIN_S:
         stage.shortfalls.append(f"its jobs ended elsewhere after {recovery_s:.1f} s, not {RESCUE_WITHIN_S:g}")
-    await stage.fleet.revive(stage.fleet.workers[0])
+    await stage.fleet.revive(victim)
+
+
+async def _busiest(stage: Stage) -> tuple[int, int]:
+    """The process that runs most jobs, and how many."""
+    connection = await asyncpg.connect(stage.database_url)
+    try:
+        row = await connection.fetchrow(
+            "SELECT i.pid, count(*) FROM jobs j JOIN instances i ON i.id = j.owner WHERE j.state = 'running' "
+            "GROUP BY i.pid ORDER BY 2 DESC LIMIT 1"
+        )
+    finally:
+        await connection.close()
+    return row[0], row[1]
 
 
 async def kill_workers_again_and_again(stage: Stage) -> None:
