@@ -39,7 +39,7 @@ class Outcome:
 Run = Callable[..., Outcome]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def quiet_logs() -> Iterator[None]:
     """The service runs in our process: its log must not get between a command's lines. As before after that."""
     root = logging.getLogger()
@@ -52,9 +52,13 @@ def quiet_logs() -> Iterator[None]:
     root.setLevel(level)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """An embedded service in a thread with a loop of its own."""
+    """An embedded service in a thread with a loop of its own.
+
+    It must not outlive the tests of this package: it draws jitter from the process's random numbers, and Hypothesis
+    takes that for a strategy that does.
+    """
     folder = tmp_path_factory.mktemp("service")
     settings = load_settings(
         database_url=f"sqlite:///{folder}/ringback-data/ringback.db",
