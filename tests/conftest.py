@@ -1,14 +1,20 @@
 """Fixtures for every test: real servers, one of each for the whole session, and a place of one's own on them.
 
 Where a server cannot be had, the tests that need it are skipped with the reason, and fail instead where ``CI`` is set.
+Property tests have no deadline of their own: on a busy machine any example may take a second.
 """
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import fresh_database, fresh_vhost, needed
 from tests.servers.provision import RabbitAddresses, postgres_address, rabbit_addresses
+
+# on top of Hypothesis's own profile, which in CI is another one
+settings.register_profile("any speed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session")
