@@ -51,13 +51,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """The wheel in an environment of its own, its dependencies in the versions that the lock names."""
+    """The wheel in an environment of its own, its dependencies in the versions that the lock names.
+
+    Installed by what made our own environment: where pip reaches an index by its settings, uv need not, and so on.
+    """
     folder = tmp_path_factory.mktemp("installed")
     pins = re.findall(r"^[\w.-]+==[^\s;]+", (REPOSITORY / "requirements.lock").read_text(), re.MULTILINE)
     (folder / "pins.txt").write_text("\n".join(pins))
-    run_here("uv", "venv", "--python", sys.executable, folder / "env")
     python = folder / "env" / "bin" / "python"
-    run_here("uv", "pip", "install", "--python", python, "--constraint", folder / "pins.txt", wheel)
+    if Path(sys.executable).with_name("pip").exists():
+        run_here("python", "-m", "venv", folder / "env")
+        run_here("pip", "--python", python, "install", "--quiet", "--constraint", folder / "pins.txt", wheel)
+    else:
+        run_here("uv", "venv", "--python", sys.executable, folder / "env")
+        run_here("uv", "pip", "install", "--python", python, "--constraint", folder / "pins.txt", wheel)
     return Installation(folder)
 
 
