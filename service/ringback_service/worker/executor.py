@@ -79,6 +79,9 @@ class Executor:
         now = self._loop.time()
         deadline = NEVER if task.runs_in == "process" else now + claimed.job.timeout_s
         running = Running(claimed, task, job, now, deadline)
+        if claimed.job.is_cancel_requested:
+            # somebody held it who was to stop it, and died or gave it back before that
+            running.interrupt(Stop.CANCEL, now)
         self._slots.add(running)
         running.handle = asyncio.create_task(self._run(running), name=job.id)
 

@@ -155,3 +155,16 @@ async def test_progress_that_the_store_refuses_is_dropped(rig: Rig) -> None:
         detail = await rig.ended(job_id)
 
     assert (detail.job.state, detail.progress, worker.is_clean) == ("succeeded", None, True)
+
+
+async def test_cancel_outlives_the_worker_that_was_asked(rig: Rig) -> None:
+    """A job whose worker died before it could stop it is cancelled by the next one, and not run again."""
+    rig.outage.away |= {"cancel_requests"}
+    async with rig.worker():
+        job_id = await rig.submit("good.patient", 0.5)
+        await rig.when(job_id, "running")
+        await rig.store.request_cancel(DEFAULT_TENANT, job_id)
+        await rig.store.rescue(0.0, 3, 10)
+        detail = await rig.ended(job_id)
+
+    assert (detail.job.state, detail.job.attempt) == ("cancelled", 2)
