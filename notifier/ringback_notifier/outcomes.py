@@ -26,7 +26,7 @@ def conclude(
         remote_address=sent.remote_address,
         response_prefix=reply.prefix if isinstance(reply, Answered) else b"",
     )
-    return DeliveryOutcome(delivery.id, owner, attempt, decision.state, decision.retry_in_s)
+    return DeliveryOutcome(delivery.id, owner, attempt, decision.state, decision.retry_in_s, delivery.endpoint_id)
 
 
 def without_foreign_text(outcome: DeliveryOutcome) -> DeliveryOutcome:

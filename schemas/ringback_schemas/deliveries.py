@@ -137,6 +137,8 @@ class DeliveryOutcome:
     """``delivered``, ``retrying`` or ``exhausted``."""
     retry_in_s: float = 0.0
     """Only for ``retrying``: seconds from now, by the database's clock."""
+    endpoint_id: EndpointId | None = None
+    """The delivery's own."""
 
 
 @dataclass(frozen=True, slots=True)

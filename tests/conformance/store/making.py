@@ -153,7 +153,7 @@ def attempted(
         remote_address="192.0.2.1",
         response_prefix=b"\x00\xffok",
     )
-    return DeliveryOutcome(record.id, record.owner, replace(plain, **fields), state, retry_in_s)
+    return DeliveryOutcome(record.id, record.owner, replace(plain, **fields), state, retry_in_s, record.endpoint_id)
 
 
 def instance(instance_id: InstanceId, **fields: Any) -> NewInstance:

@@ -64,9 +64,8 @@ ORDER BY c.next_attempt_at, c.id
 """
 
 # $1…$15 columns of the outcomes, $16 the state of a delivery being sent. Answers the places of those recorded; waits
-# for rows that are held, as ``finish.FINISH`` does and for the same reason. ``receiver`` locks the endpoints: whoever
-# disables or deletes one either sees the retry that is made here, or is seen by it.
-RECORD = """
+# for rows that are held, as ``finish.FINISH`` does and for the same reason.
+_MATCHED = """
 WITH matched AS MATERIALIZED (
     SELECT i.*, d.endpoint_id
     FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::float8[], $6::timestamptz[], $7::float8[],
@@ -78,7 +77,34 @@ WITH matched AS MATERIALIZED (
     WHERE d.attempt = i.attempt AND d.owner = i.owner AND d.state = ANY ($16::text[])
     ORDER BY d.id
     FOR UPDATE OF d
-), first AS MATERIALIZED (
+)"""
+
+_ATTEMPTS = """, attempts AS (
+    INSERT INTO delivery_attempts (delivery_id, attempt, started_at, total_s, dns_s, connect_s, first_byte_s, verdict,
+                                   reason, status, remote_address, response_prefix, next_attempt_at)
+    SELECT delivery_id, attempt, started_at, total_s, dns_s, connect_s, first_byte_s, verdict, reason, status,
+           remote_address, response_prefix, next_attempt_at
+    FROM recorded
+)
+SELECT place FROM recorded
+"""
+
+# Callbacks only: whether an endpoint has anything to do with it would cost each of them several microseconds.
+_RECORDED = """, recorded AS MATERIALIZED (
+    SELECT DISTINCT ON (delivery_id) *,
+           CASE WHEN state = 'retrying' THEN now() + make_interval(secs => retry_in_s) END AS next_attempt_at
+    FROM matched ORDER BY delivery_id, place
+), changed AS (
+    UPDATE deliveries d
+    SET state = r.state, owner = NULL, tries = d.tries + 1, next_attempt_at = r.next_attempt_at,
+        finished_at = CASE WHEN r.state <> 'retrying' THEN now() END
+    FROM recorded r
+    WHERE d.id = r.delivery_id
+)"""
+
+# Deliveries to endpoints among them. ``receiver`` locks the endpoints: whoever disables or deletes one either sees the
+# retry that is made here, or is seen by it.
+_RECORDED_WITH_ENDPOINTS = """, first AS MATERIALIZED (
     SELECT DISTINCT ON (delivery_id) * FROM matched ORDER BY delivery_id, place
 ), receiver AS MATERIALIZED (
     SELECT e.id, e.is_enabled, e.destination
@@ -94,13 +120,12 @@ WITH matched AS MATERIALIZED (
                 THEN now() + make_interval(secs => f.retry_in_s) END AS next_attempt_at
     FROM first f LEFT JOIN receiver e ON e.id = f.endpoint_id
 ), judged AS (
-    SELECT endpoint_id, place, verdict = 'delivered' AS is_good,
-           max(place) FILTER (WHERE verdict = 'delivered') OVER (PARTITION BY endpoint_id) AS last_good
+    SELECT endpoint_id, place, max(place) FILTER (WHERE verdict = 'delivered') OVER (PARTITION BY endpoint_id) AS good
     FROM recorded WHERE endpoint_id IS NOT NULL
 ), streak AS (
-    SELECT endpoint_id, last_good IS NOT NULL AS is_good,
-           (count(*) FILTER (WHERE place > coalesce(last_good, 0)))::integer AS failures
-    FROM judged GROUP BY endpoint_id, last_good
+    SELECT endpoint_id, good IS NOT NULL AS is_good,
+           (count(*) FILTER (WHERE place > coalesce(good, 0)))::integer AS failures
+    FROM judged GROUP BY endpoint_id, good
 ), counted AS (
     UPDATE endpoints e
     SET failures_in_row = s.failures + CASE WHEN s.is_good THEN 0 ELSE e.failures_in_row END,
@@ -119,15 +144,10 @@ WITH matched AS MATERIALIZED (
         finished_at = CASE WHEN r.next_state <> 'retrying' THEN now() END
     FROM recorded r
     WHERE d.id = r.delivery_id
-), attempts AS (
-    INSERT INTO delivery_attempts (delivery_id, attempt, started_at, total_s, dns_s, connect_s, first_byte_s, verdict,
-                                   reason, status, remote_address, response_prefix, next_attempt_at)
-    SELECT delivery_id, attempt, started_at, total_s, dns_s, connect_s, first_byte_s, verdict, reason, status,
-           remote_address, response_prefix, next_attempt_at
-    FROM recorded
-)
-SELECT place FROM recorded
-"""
+)"""
+
+RECORD = _MATCHED + _RECORDED + _ATTEMPTS
+RECORD_WITH_ENDPOINTS = _MATCHED + _RECORDED_WITH_ENDPOINTS + _ATTEMPTS
 
 _READY = [state.value for state in DELIVERY_READY]
 _SENDING = [DeliveryState.SENDING.value]
@@ -153,7 +173,9 @@ class PostgresDeliveries:
 
     async def record_attempts(self, outcomes: Sequence[DeliveryOutcome]) -> list[bool]:
         """See ``DeliveryStore.record_attempts``."""
-        rows = await self._pool.fetch("record_attempts", RECORD, *_columns(outcomes), _SENDING)
+        has_endpoints = any(outcome.endpoint_id is not None for outcome in outcomes)
+        statement = RECORD_WITH_ENDPOINTS if has_endpoints else RECORD
+        rows = await self._pool.fetch("record_attempts", statement, *_columns(outcomes), _SENDING)
         recorded = {place for (place,) in rows}
         return [place in recorded for place in range(1, len(outcomes) + 1)]
 

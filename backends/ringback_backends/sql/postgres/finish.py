@@ -8,11 +8,14 @@ from ringback_backends.sql.postgres.pool import Pool
 from ringback_schemas.jobs import JobOutcome
 
 # $1…$10 columns of the outcomes, $11…$20 those of the deliveries. Answers the places of the outcomes that were
-# recorded.
+# recorded, and each delivery to an endpoint with the place of its outcome.
 #
 # Locks in id order and waits for rows that are held: a cancel request or a rescue that holds the row for a moment must
 # not make a good result look fenced. The rest of the condition is checked again on what the row has become by then.
 # DISTINCT: of two outcomes for one job in the same call the first that fits is recorded.
+#
+# ``fanned`` probes the index of a tenant's endpoints once for each event; without any that is a microsecond. Its
+# ids are those of ``ids.fanned_delivery_id``, and its filter is ``endpoints.wants``.
 FINISH = """
 WITH matched AS MATERIALIZED (
     SELECT i.*, j.tenant_id, j.created_at, j.started_at
@@ -55,15 +58,32 @@ WITH matched AS MATERIALIZED (
          AS d (place, id, tenant_id, event_id, event_type, job_id, kind, endpoint_id, url, destination)
     -- as a hashed look-up: a nested loop over two lists of n rows would be n times n
     WHERE (d.place IN (SELECT place FROM recorded)) IS TRUE
+), fanned AS MATERIALIZED (
+    SELECT r.place,
+           'dlv_' || substr(r.event_id, 5, 10) || 'e' || substr(h.digest, 1, 2) || '8' || substr(h.digest, 3, 12) AS id,
+           r.tenant_id, r.event_id, r.event_type, r.job_id, 'endpoint' AS kind, e.id AS endpoint_id, e.url,
+           e.destination
+    FROM recorded r
+    JOIN endpoints e ON e.tenant_id = r.tenant_id
+    CROSS JOIN LATERAL (SELECT encode(sha256(convert_to(r.event_id || e.id, 'UTF8')), 'hex') AS digest) AS h
+    WHERE r.event_id IS NOT NULL AND e.is_enabled
+      AND (e.event_filter = '[]' OR EXISTS (
+          SELECT FROM json_array_elements_text(e.event_filter::json) AS f (pattern)
+          WHERE CASE WHEN f.pattern LIKE '%*' THEN starts_with(r.event_type, left(f.pattern, -1))
+                     ELSE f.pattern = r.event_type END))
+), born AS MATERIALIZED (
+    SELECT * FROM target UNION ALL SELECT * FROM fanned
 ), pending AS (
     INSERT INTO deliveries (id, tenant_id, destination, state, attempt, tries, next_attempt_at, endpoint_id)
-    SELECT id, tenant_id, destination, 'pending', 0, 0, now(), endpoint_id FROM target
+    SELECT id, tenant_id, destination, 'pending', 0, 0, now(), endpoint_id FROM born
 ), targets AS (
     INSERT INTO delivery_targets (tenant_id, delivery_id, event_id, event_type, job_id, kind, endpoint_id, url,
                                   created_at)
-    SELECT tenant_id, id, event_id, event_type, job_id, kind, endpoint_id, url, now() FROM target
+    SELECT tenant_id, id, event_id, event_type, job_id, kind, endpoint_id, url, now() FROM born
 )
-SELECT place FROM recorded
+SELECT place, NULL AS id FROM recorded
+UNION ALL
+SELECT place, id FROM fanned
 """
 
 
@@ -75,8 +95,14 @@ class PostgresFinish:
     async def finish_jobs(self, outcomes: Sequence[JobOutcome]) -> list[Recorded]:
         """See ``JobStore.finish_jobs``."""
         rows = await self._pool.fetch("finish_jobs", FINISH, *_outcomes(outcomes), *_deliveries(outcomes))
-        recorded = {place for (place,) in rows}
-        return [outcome.delivery_ids if place in recorded else None for place, outcome in enumerate(outcomes, start=1)]
+        recorded = {place for place, delivery_id in rows if delivery_id is None}
+        answers: list[Recorded] = [
+            outcome.delivery_ids if place in recorded else None for place, outcome in enumerate(outcomes, start=1)
+        ]
+        for place, delivery_id in rows:
+            if delivery_id is not None:
+                answers[place - 1] = (*(answers[place - 1] or ()), delivery_id)
+        return answers
 
 
 def _outcomes(outcomes: Sequence[JobOutcome]) -> list[list[Any]]:

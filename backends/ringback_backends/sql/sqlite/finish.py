@@ -8,7 +8,10 @@ from ringback_backends.contracts.jobs import Recorded
 from ringback_backends.sql.sqlite.batches import Insert, listed, rows_of
 from ringback_backends.sql.sqlite.connecting import now_us
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
+from ringback_backends.sql.sqlite.fanning import fan_out
+from ringback_schemas.deliveries import NewDelivery
 from ringback_schemas.events import NewEvent
+from ringback_schemas.ids import DeliveryId, JobId
 from ringback_schemas.jobs import AttemptOutcome, JobOutcome
 from ringback_schemas.states import JOB_TRANSITIONS, JobState
 
@@ -80,8 +83,13 @@ def _finish(connection: sqlite3.Connection, outcomes: Sequence[JobOutcome]) -> l
         answers.append(outcome.delivery_ids if is_recorded else None)
     _end(connection, [outcome for outcome, _ in recorded.values()], moment)
     _retry(connection, list(recorded.values()), moment)
-    _happen(connection, list(recorded.values()), moment)
-    return answers
+    fanned = _happen(connection, list(recorded.values()), moment)
+    if not fanned:
+        return answers
+    return [
+        None if ids is None else (*ids, *fanned.get(outcome.job_id, ()))
+        for outcome, ids in zip(outcomes, answers, strict=True)
+    ]
 
 
 def _current(connection: sqlite3.Connection, outcomes: Sequence[JobOutcome]) -> dict[str, _Current]:
@@ -118,18 +126,26 @@ def _retry(connection: sqlite3.Connection, recorded: Sequence[tuple[JobOutcome, 
     INSERT_ATTEMPTS.run(connection, attempts)
 
 
-def _happen(connection: sqlite3.Connection, recorded: Sequence[tuple[JobOutcome, _Current]], moment: int) -> None:
+def _happen(
+    connection: sqlite3.Connection, recorded: Sequence[tuple[JobOutcome, _Current]], moment: int
+) -> dict[JobId, list[DeliveryId]]:
+    """Store the events with their deliveries; the deliveries to endpoints, by job."""
     happened = [(outcome.event, job.created_at) for outcome, job in recorded if outcome.event is not None]
     events = [
         (event.id, event.tenant_id, event.job_id, event.type, event.body, moment, created_at)
         for event, created_at in happened
     ]
     INSERT_EVENTS.run(connection, events)
-    _deliver(connection, [event for event, _ in happened], moment)
+    told = [event for event, _ in happened]
+    fanned = fan_out(connection, told)
+    _deliver(connection, [(event, new) for event in told for new in event.deliveries] + fanned, moment)
+    by_job: dict[JobId, list[DeliveryId]] = {}
+    for event, new in fanned:
+        by_job.setdefault(event.job_id, []).append(new.id)
+    return by_job
 
 
-def _deliver(connection: sqlite3.Connection, events: Sequence[NewEvent], moment: int) -> None:
-    pairs = [(event, delivery) for event in events for delivery in event.deliveries]
+def _deliver(connection: sqlite3.Connection, pairs: Sequence[tuple[NewEvent, NewDelivery]], moment: int) -> None:
     pending = [
         (new.id, event.tenant_id, new.destination, "pending", 0, 0, moment, new.endpoint_id) for event, new in pairs
     ]
