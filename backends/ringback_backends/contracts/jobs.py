@@ -66,7 +66,8 @@ class JobStore(Protocol):
 
         None means *fenced*: the job is done, or has another owner or attempt, or is unknown; then nothing of that
         outcome is stored. ``succeeded``, ``failed`` and ``retrying`` are only recorded for a running job, ``expired``
-        only for one that waits. A ``retrying`` attempt goes into the job's attempts with its error.
+        only for one that waits. A ``retrying`` attempt goes into the job's attempts with its error; when
+        the job shall be cancelled it is due at once, for whoever claims it next to end it.
 
         Raises:
             RowRefused: the database will not have one of the rows; none of the call is stored.

@@ -25,6 +25,7 @@ class ModelJob:
     state: JobState
     is_due: bool
     is_expired: bool
+    is_cancel_requested: bool = False
     attempt: int = 0
     owner: InstanceId | None = None
     uncharged: int = 0
@@ -50,10 +51,14 @@ class ModelJob:
         self.state, self.owner = outcome.state, None
         if outcome.state is JobState.RETRYING:
             self.past_attempts.append(outcome.attempt)
-            self.is_due = outcome.retry_in_s == 0
+            self.is_due = outcome.retry_in_s == 0 or self.is_cancel_requested
         if outcome.event is not None:
             self.deliveries = [delivery.id for delivery in outcome.event.deliveries]
         return True
+
+    def request_cancel(self) -> None:
+        """Somebody wants it stopped; that means something only while it runs."""
+        self.is_cancel_requested |= self.state is JobState.RUNNING
 
     def give_back(self, *, is_lost: bool) -> None:
         """It is released, or taken from the dead."""

@@ -252,3 +252,14 @@ async def test_finish_stores_nothing_of_a_call_with_a_refused_row(store: Store, 
 async def test_finish_of_nothing_is_nothing(store: Store) -> None:
     """An empty call is answered with nothing."""
     assert await recorded(store, []) == []
+
+
+async def test_retry_of_a_job_that_shall_be_cancelled_is_due_at_once(store: Store, owner: InstanceId) -> None:
+    """Whoever asked for the cancel does not wait for the backoff: the next worker ends the job."""
+    claimed = await running(store, owner)
+    await store.request_cancel(DEFAULT_TENANT, claimed.job.id)
+
+    await store.finish_jobs([retried(claimed, 3_600)])
+
+    (again,) = await store.claim_jobs(owner, [claimed.job.id], [TYPE], 1)
+    assert (again.job.attempt, again.job.is_cancel_requested) == (2, True)

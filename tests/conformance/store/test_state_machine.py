@@ -192,6 +192,7 @@ class StoreMachine(RuleBasedStateMachine):
         job_id, expected = self.a_job(number)
 
         record = self.run(self.store.request_cancel(DEFAULT_TENANT, job_id))
+        expected.request_cancel()
 
         assert record is not None
         assert record.state is expected.state

@@ -37,7 +37,11 @@ WITH matched AS MATERIALIZED (
     UPDATE jobs j
     SET state = r.state, owner = NULL,
         finished_at = CASE WHEN r.state <> 'retrying' THEN now() END,
-        run_at = CASE WHEN r.state = 'retrying' THEN now() + make_interval(secs => r.retry_in_s) ELSE j.run_at END
+        run_at = CASE
+            WHEN r.state <> 'retrying' THEN j.run_at
+            WHEN j.is_cancel_requested THEN now()
+            ELSE now() + make_interval(secs => r.retry_in_s)
+        END
     FROM recorded r
     WHERE j.id = r.job_id
 ), results AS (

@@ -40,8 +40,11 @@ END = """
 UPDATE jobs SET state = ?2, owner = NULL, finished_at = ?3 WHERE id IN (SELECT value FROM json_each(?1))
 """
 
-# ?1 id, ?2 run_at
-RETRY = "UPDATE jobs SET state = 'retrying', owner = NULL, run_at = ?2 WHERE id = ?1"
+# ?1 id, ?2 run_at, ?3 now
+RETRY = """
+UPDATE jobs SET state = 'retrying', owner = NULL, run_at = CASE WHEN is_cancel_requested THEN ?3 ELSE ?2 END
+WHERE id = ?1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def _end(connection: sqlite3.Connection, outcomes: Sequence[JobOutcome], moment:
 
 def _retry(connection: sqlite3.Connection, recorded: Sequence[tuple[JobOutcome, _Current]], moment: int) -> None:
     retried = [(outcome, job) for outcome, job in recorded if outcome.state is JobState.RETRYING]
-    again = [(outcome.job_id, moment + round(outcome.retry_in_s * 1_000_000)) for outcome, _ in retried]
+    again = [(outcome.job_id, moment + round(outcome.retry_in_s * 1_000_000), moment) for outcome, _ in retried]
     connection.executemany(RETRY, again)
     attempts = [
         (
