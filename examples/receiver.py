@@ -44,7 +44,7 @@ def main() -> None:
     app = web.Application()
     app.on_startup.append(fetch_secrets)
     app.router.add_post("/hook", hook)
-    web.run_app(app, host="127.0.0.1", port=9000)
+    web.run_app(app, host=os.environ.get("HOST", "127.0.0.1"), port=9000)
 
 
 if __name__ == "__main__":
