@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.contracts.store import Store
 from ringback_notifier.dispatcher import Dispatcher
-from ringback_schemas.deliveries import ClaimedDelivery
+from ringback_schemas.deliveries import ClaimedDelivery, DeliveryRef, WaitReason
 from ringback_schemas.ids import DeliveryId, InstanceId
 from ringback_schemas.lanes import LaneClaim
 
@@ -46,10 +47,9 @@ class Claims:
     async def claim(self, ids: Sequence[str]) -> Sequence[ClaimedDelivery]:
         """Claim those of the ids that are due and have room."""
         wanted = [DeliveryId(text) for text in ids]
-        rooms = self._lanes.rooms(len(wanted))
-        if rooms is None:
-            return await self._store.claim_deliveries(self._owner, wanted, len(wanted))
-        return self._noted(await self._store.claim_in_lanes(self._owner, wanted, rooms))
+        if self._lanes.may_overflow(len(wanted)):
+            return await self._noted(await self._store.claim_in_lanes(self._owner, wanted, self._lanes.rooms()))
+        return await self._fitting(await self._store.claim_deliveries(self._owner, wanted, len(wanted)))
 
     async def claim_due(self, limit: int) -> Sequence[ClaimedDelivery]:
         """Claim whatever is due and has room."""
@@ -69,6 +69,7 @@ class Claims:
         if turns:
             claimed = await self._store.claim_waiting(self._owner, turns)
             self._lanes.served(turns, claimed)
+            claimed = await self._fitting(claimed)
         elif self._is_more_due:
             claimed = await self._claim_due(limit)
         elif self._after is not None:
@@ -78,16 +79,12 @@ class Claims:
         return claimed
 
     async def _claim_due(self, limit: int) -> Sequence[ClaimedDelivery]:
-        rooms = self._lanes.rooms(limit)
-        if rooms is None:
-            self._is_more_due = False
-            return await self._store.claim_due_deliveries(self._owner, limit)
-        claim = await self._store.claim_due_in_lanes(self._owner, limit, rooms)
+        claim = await self._store.claim_due_in_lanes(self._owner, limit, self._lanes.rooms())
         # after a full batch the intake polls again by itself
         self._is_more_due = claim.is_more and len(claim.claimed) < limit
         if self._is_more_due:
             self._nudge()
-        return self._noted(claim)
+        return await self._noted(claim)
 
     async def _look_for_waiting(self, after: str) -> None:
         """Look at a page of destinations; the next one when those have been served, to the end of them."""
@@ -95,9 +92,26 @@ class Claims:
         self._after = found[-1] if len(found) == PAGE else None
         self._lanes.note_waiting(found)
 
-    def _noted(self, claim: LaneClaim) -> Sequence[ClaimedDelivery]:
+    async def _noted(self, claim: LaneClaim) -> Sequence[ClaimedDelivery]:
         self._lanes.note_waiting(claim.waiting)
-        return claim.claimed
+        return await self._fitting(claim.claimed)
+
+    async def _fitting(self, claimed: Sequence[ClaimedDelivery]) -> Sequence[ClaimedDelivery]:
+        """What has room; the rest is set aside."""
+        fitting, rest = self._lanes.sort_out(claimed)
+        by_reason: dict[WaitReason, list[ClaimedDelivery]] = {}
+        for one in rest:
+            by_reason.setdefault(self._lanes.reason(one.delivery.destination), []).append(one)
+        for reason, some in by_reason.items():
+            refs = [DeliveryRef(one.delivery.id, one.delivery.attempt) for one in some]
+            try:
+                await self._store.set_aside(self._owner, refs, reason)
+            except StoreUnavailable:
+                # too many at once are better than some that their owner does not know of, while it lives
+                fitting += some
+            else:
+                self._lanes.note_waiting({one.delivery.destination for one in some})
+        return fitting
 
 
 def _nothing() -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 
 from ringback_notifier.lane import Lane, LanePlan
-from ringback_schemas.deliveries import ClaimedDelivery, Verdict
+from ringback_schemas.deliveries import ClaimedDelivery, Verdict, WaitReason
 from ringback_schemas.lanes import Circuit, LaneRoom, LaneRooms, LaneTurn
 
 TICK_S = 0.25
@@ -68,6 +68,7 @@ class Lanes:
         self._sooner = asyncio.Event()
         self._broken: dict[str, Lane] = {}
         self._unknown = self._room_of_unknown()
+        self._is_limited = plan.rate_per_s is not None or plan.max_in_flight is not None
         self.is_crowded = False
         """Whether slow receivers hold much of the notifier; its owner says."""
 
@@ -89,17 +90,50 @@ class Lanes:
         """Whether more destinations may be remembered."""
         return len(self._lanes) < MOST_LANES
 
-    def rooms(self, count: int) -> LaneRooms | None:
-        """What a claim of so many may take by destination; absent when no lane could be overfilled by it."""
-        now, tightest = self._clock(), self._unknown
-        named = []
-        for destination, lane in self._told.items():
-            room = lane.room_for_newcomers(now, is_crowded=self.is_crowded)
-            tightest = min(tightest, room)
-            named.append((destination, room, lane))
-        if tightest >= count:
-            return None
-        return LaneRooms(self._unknown, [LaneRoom(name, room, lane.reason(now)) for name, room, lane in named])
+    def may_overflow(self, count: int) -> bool:
+        """Whether a claim of so many, all for one destination, could be too much for one that is known.
+
+        One that is not known is left out unless its room is set by a plan: to guard against it would make every claim
+        dearer, and what is too much is given back (see ``sort_out``).
+        """
+        if self._is_limited and count > self._unknown:
+            return True
+        now, is_crowded = self._clock(), self.is_crowded
+        return any(lane.room_for_newcomers(now, is_crowded=is_crowded) < count for lane in self._told.values())
+
+    def rooms(self) -> LaneRooms:
+        """What a claim may take by destination."""
+        now, is_crowded = self._clock(), self.is_crowded
+        named = [
+            LaneRoom(name, lane.room_for_newcomers(now, is_crowded=is_crowded), lane.reason(now))
+            for name, lane in self._told.items()
+        ]
+        return LaneRooms(self._unknown, named)
+
+    def sort_out(self, claimed: Sequence[ClaimedDelivery]) -> tuple[list[ClaimedDelivery], list[ClaimedDelivery]]:
+        """What of that has room, and the rest.
+
+        There is a rest when much came for a destination that was not known, and when a circuit opened or a window
+        shrank while the claim was under way.
+        """
+        now = self._clock()
+        room: dict[str, int] = {}
+        fitting: list[ClaimedDelivery] = []
+        rest: list[ClaimedDelivery] = []
+        for one in claimed:
+            destination = one.delivery.destination
+            left = room.get(destination)
+            if left is None:
+                lane = self._lanes.get(destination)
+                left = self._unknown if lane is None else lane.room(now, is_crowded=self.is_crowded)
+            room[destination] = left - 1
+            (fitting if left > 0 else rest).append(one)
+        return fitting, rest
+
+    def reason(self, destination: str) -> WaitReason:
+        """Why there is no more room."""
+        lane = self._lanes.get(destination)
+        return WaitReason.IN_FLIGHT if lane is None else lane.reason(self._clock())
 
     def enter(self, destination: str) -> tuple[Lane, bool]:
         """A delivery is sent there: its lane, and whether it is a probe."""

@@ -97,26 +97,38 @@ def shut(lanes: Lanes, clock: Clock, destination: str) -> Lane:
     return lane
 
 
-def test_claim_needs_no_telling_when_nothing_can_overflow(lanes: Lanes) -> None:
-    """Sixteen fit everywhere; with twelve in flight at one destination no more than four do."""
+def test_claim_needs_no_telling_when_nothing_known_can_overflow(lanes: Lanes) -> None:
+    """With twelve in flight at one destination no more than four are safe to claim."""
     enter(lanes, A, 12)
 
-    assert (lanes.rooms(4), lanes.rooms(5)) == (
-        None,
-        LaneRooms(16, [LaneRoom(A, 4, WaitReason.IN_FLIGHT)]),
-    )
+    assert (lanes.may_overflow(4), lanes.may_overflow(5)) == (False, True)
+    assert lanes.rooms() == LaneRooms(16, [LaneRoom(A, 4, WaitReason.IN_FLIGHT)])
 
 
-def test_claim_of_many_is_told_what_unknown_destinations_have_room_for(lanes: Lanes) -> None:
-    """They may all be for one."""
-    assert (lanes.rooms(16), lanes.rooms(17)) == (None, LaneRooms(16, []))
+def test_claim_is_not_told_of_what_is_unknown(lanes: Lanes) -> None:
+    """It would be dearer each time; what is too much for one destination is sorted out."""
+    surprise = [claimed(A) for _ in range(20)]
+    some = [claimed(B) for _ in range(3)]
+
+    assert not lanes.may_overflow(128)
+    assert lanes.sort_out([*surprise, *some]) == ([*surprise[:16], *some], surprise[16:])
+
+
+def test_what_came_for_a_circuit_that_opened_meanwhile_has_no_room(lanes: Lanes, clock: Clock) -> None:
+    """Its attempts are not burnt."""
+    shut(lanes, clock, A)
+    late, other = claimed(A), claimed(B)
+
+    assert lanes.sort_out([late, other]) == ([other], [late])
+    assert (lanes.reason(A), lanes.reason(B)) == (WaitReason.CIRCUIT, WaitReason.IN_FLIGHT)
 
 
 def test_claim_is_told_of_open_circuits(lanes: Lanes, clock: Clock) -> None:
     """With why they are."""
     shut(lanes, clock, A)
 
-    assert lanes.rooms(1) == LaneRooms(16, [LaneRoom(A, 0, WaitReason.CIRCUIT)])
+    assert lanes.may_overflow(1)
+    assert lanes.rooms() == LaneRooms(16, [LaneRoom(A, 0, WaitReason.CIRCUIT)])
 
 
 def test_lane_that_is_as_new_is_not_told_of(lanes: Lanes) -> None:
@@ -126,7 +138,7 @@ def test_lane_that_is_as_new_is_not_told_of(lanes: Lanes) -> None:
         lanes.answered(lane, Verdict.DELIVERED, 0.01, is_probe=False)
         lanes.leave(lane, is_probe=False)
 
-    assert lanes.rooms(100) == LaneRooms(16, [])
+    assert lanes.rooms() == LaneRooms(16, [])
 
 
 def test_waiting_lane_is_ready_when_a_delivery_ends(lanes: Lanes) -> None:
@@ -289,4 +301,5 @@ def test_share_divides_what_every_lane_has(clock: Clock) -> None:
 
     lanes.share(4)
 
-    assert lanes.rooms(100) == LaneRooms(2, [LaneRoom(A, 1, WaitReason.IN_FLIGHT)])
+    assert lanes.rooms() == LaneRooms(2, [LaneRoom(A, 1, WaitReason.IN_FLIGHT)])
+    assert (lanes.may_overflow(1), lanes.may_overflow(2)) == (False, True)

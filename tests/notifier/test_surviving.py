@@ -58,7 +58,7 @@ async def test_delivery_waits_for_its_secret_while_the_store_is_away(rig: Rig, r
 
 async def test_delivery_whose_claim_was_not_answered_is_given_back(rig: Rig, receiver: Receiver) -> None:
     """A claim that was committed while its answer was lost would otherwise be held for ever."""
-    rig.outage.lost_answers = {"claim_deliveries", "claim_due_deliveries"}
+    rig.outage.lost_answers = {"claim_deliveries", "claim_due_in_lanes", "claim_in_lanes"}
     (delivery_id,) = await rig.deliver(receiver.url())
 
     async with rig.notifier():

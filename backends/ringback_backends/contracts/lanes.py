@@ -9,7 +9,7 @@ claims.
 from collections.abc import Sequence
 from typing import Protocol
 
-from ringback_schemas.deliveries import ClaimedDelivery
+from ringback_schemas.deliveries import ClaimedDelivery, DeliveryRef, WaitReason
 from ringback_schemas.ids import DeliveryId, InstanceId
 from ringback_schemas.lanes import LaneClaim, LaneRooms, LaneTurn
 
@@ -37,6 +37,9 @@ class LaneStore(Protocol):
         Among fresh deliveries (``pending``), and among retries, the longest overdue first. Costs nothing for what
         waits beyond the room, nor for other destinations.
         """
+
+    async def set_aside(self, owner: InstanceId, deliveries: Sequence[DeliveryRef], reason: WaitReason) -> list[bool]:
+        """Give back what was claimed and not begun, as it was before, to wait; False for what is not the owner's."""
 
     async def waiting_destinations(self, after: str, limit: int) -> list[str]:
         """Destinations with something set aside, in order, beginning after that one; "" begins with the first."""

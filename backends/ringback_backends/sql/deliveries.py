@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, literal, or_, select, text, update
+from sqlalchemy import Connection, Row, Select, and_, case, exists, literal, or_, select, text, update
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
@@ -16,6 +16,7 @@ from ringback_schemas.deliveries import (
     DeliveryRef,
     Timing,
     Verdict,
+    WaitReason,
 )
 from ringback_schemas.ids import DeliveryId, InstanceId, JobId, TenantId
 from ringback_schemas.states import DeliveryState
@@ -62,6 +63,8 @@ WITH RECURSIVE waiting (destination) AS (
 SELECT destination FROM waiting WHERE destination IS NOT NULL LIMIT :most
 """)
 
+RELEASED = {"state": DeliveryState.PENDING.value, "owner": None}
+
 REDELIVERABLE = (DeliveryState.RETRYING, DeliveryState.DELIVERED, DeliveryState.EXHAUSTED)
 
 
@@ -73,7 +76,7 @@ class DeliveryQueries:
     async def release_deliveries(self, owner: InstanceId, deliveries: Sequence[DeliveryRef]) -> list[bool]:
         """See ``DeliveryStore.release_deliveries``."""
         return await self._database.write(
-            "release_deliveries", lambda connection: _release(connection, owner, deliveries)
+            "release_deliveries", lambda connection: _give_back(connection, owner, deliveries, RELEASED)
         )
 
     async def held_deliveries(self, owner: InstanceId) -> list[DeliveryRef]:
@@ -82,6 +85,12 @@ class DeliveryQueries:
         query = held.order_by(deliveries.c.id)
         return await self._database.read(
             "held_deliveries", lambda connection: [DeliveryRef(*row) for row in connection.execute(query)]
+        )
+
+    async def set_aside(self, owner: InstanceId, deliveries: Sequence[DeliveryRef], reason: WaitReason) -> list[bool]:
+        """See ``LaneStore.set_aside``."""
+        return await self._database.write(
+            "set_aside", lambda connection: _give_back(connection, owner, deliveries, _as_before(reason))
         )
 
     async def waiting_destinations(self, after: str, limit: int) -> list[str]:
@@ -175,13 +184,21 @@ def _attempt(row: Row[Any]) -> DeliveryAttempt:
     )
 
 
-def _release(connection: Connection, owner: InstanceId, released: Sequence[DeliveryRef]) -> list[bool]:
+def _as_before(reason: WaitReason) -> dict[str, Any]:
+    """As if it had not been claimed: nobody has seen the attempt, so its number is given again."""
+    ready = case((deliveries.c.tries > 0, DeliveryState.RETRYING.value), else_=DeliveryState.PENDING.value)
+    return {"state": ready, "owner": None, "attempt": deliveries.c.attempt - 1, "waits_for": reason.value}
+
+
+def _give_back(
+    connection: Connection, owner: InstanceId, released: Sequence[DeliveryRef], values: dict[str, Any]
+) -> list[bool]:
     """In id order, for the reason that ``contracts.jobs`` gives; answers in the order given."""
     answers = {}
     for ref in sorted(set(released), key=lambda ref: ref.delivery_id):
         held = and_(
             deliveries.c.id == ref.delivery_id, deliveries.c.owner == owner, deliveries.c.attempt == ref.attempt
         )
-        back = update(deliveries).where(held, SENDING).values(state=DeliveryState.PENDING.value, owner=None)
+        back = update(deliveries).where(held, SENDING).values(values)
         answers[ref] = connection.execute(back).rowcount > 0
     return [answers[ref] for ref in released]

@@ -45,6 +45,11 @@ def ids_of(claimed: Iterable[ClaimedDelivery]) -> list[DeliveryId]:
     return [one.delivery.id for one in claimed]
 
 
+def ref_of(claimed: ClaimedDelivery) -> DeliveryRef:
+    """Which attempt it is."""
+    return DeliveryRef(claimed.delivery.id, claimed.delivery.attempt)
+
+
 def turn(room: int, retries: int = 0) -> LaneTurn:
     """So much room for ``SHUT``."""
     return LaneTurn(SHUT, room, retries)
@@ -222,6 +227,37 @@ async def test_claim_by_name_tells_of_what_waits_already(store: Store, owner: In
 
     assert claim.waiting == frozenset({SHUT})
     assert await reason(store, ids[0]) is WaitReason.CIRCUIT
+
+
+async def test_set_aside_undoes_a_claim(store: Store, owner: InstanceId) -> None:
+    """Ready as it was, fresh or a retry, with the number of the attempt to be given again; and it waits."""
+    fresh, retried = await due(store, owner, SHUT, SHUT)
+    (first,) = await store.claim_deliveries(owner, [retried], 1)
+    await store.record_attempts([attempted(first, DeliveryState.RETRYING)])
+    claimed = await store.claim_deliveries(owner, [fresh, retried], 2)
+
+    answers = await store.set_aside(owner, [ref_of(one) for one in claimed], WaitReason.CIRCUIT)
+
+    details = [await store.get_delivery(DEFAULT_TENANT, one) for one in (fresh, retried)]
+    records = [detail.delivery for detail in details if detail is not None]
+    assert answers == [True, True]
+    assert [(one.state, one.attempt, one.tries, one.owner, one.waits_for) for one in records] == [
+        (DeliveryState.PENDING, 0, 0, None, WaitReason.CIRCUIT),
+        (DeliveryState.RETRYING, 1, 1, None, WaitReason.CIRCUIT),
+    ]
+    assert ids_of(await store.claim_waiting(owner, [turn(5)])) == [fresh, retried]
+
+
+async def test_set_aside_leaves_what_is_not_the_owners(store: Store, owner: InstanceId, rival: InstanceId) -> None:
+    """Another's, another attempt, or done: False, and it stays as it is."""
+    claimed = await store.claim_deliveries(owner, await due(store, owner, SHUT, SHUT), 2)
+    await store.record_attempts([attempted(claimed[0])])
+    refs = [ref_of(one) for one in claimed]
+
+    assert await store.set_aside(rival, refs, WaitReason.RATE) == [False, False]
+    assert await store.set_aside(owner, [refs[0], DeliveryRef(refs[1].delivery_id, 7)], WaitReason.RATE) == [False] * 2
+    assert await store.set_aside(owner, [], WaitReason.RATE) == []
+    assert await store.held_deliveries(owner) == [refs[1]]
 
 
 async def test_what_was_taken_is_ordinary_again(store: Store, owner: InstanceId, rival: InstanceId) -> None:
