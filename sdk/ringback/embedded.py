@@ -9,8 +9,7 @@ A composition root, for ``ringback serve`` and ``ringback demo``, and for progra
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -22,28 +21,26 @@ from ringback.registry import Registry
 from ringback.secretbox import load_or_create_key_file
 from ringback.settings import Settings
 from ringback.telemetry.metrics import Metrics
+from ringback_backends.composing import HEART_CONNECTIONS, connecting, rescue_plan
 from ringback_backends.contracts.broker import Broker
 from ringback_backends.contracts.store import Store
-from ringback_backends.inprocess import InProcessBroker
 from ringback_backends.lease.drain import Shutdown, leave_at_once
 from ringback_backends.lease.frame import Component, Frame, FramePlan, framed
-from ringback_backends.lease.rescuer import RescuePlan
 from ringback_backends.observed import observed
-from ringback_backends.rabbitmq import RabbitBroker
 from ringback_backends.sampling import Sampler
 from ringback_backends.sql import migrate, open_store
 from ringback_notifier.main import notifier_plan
 from ringback_notifier.notifier import Notifier
 from ringback_schemas.instances import Role
 from ringback_service.api.app import build_app
-from ringback_service.api.assembly import ApiPlan, ApiTelemetry, open_dependencies
+from ringback_service.api.assembly import ApiTelemetry, open_dependencies
 from ringback_service.api.server import ApiServer
 from ringback_service.bootstrap import bootstrap
+from ringback_service.main_api import api_plan
 from ringback_service.main_worker import worker_plan
 from ringback_service.worker.worker import Worker
 
 ADMIN_KEY_FILE = "admin.key"
-HEART_CONNECTIONS = 2
 
 CLEAN = 0
 UNCLEAN = 8
@@ -135,7 +132,7 @@ class Embedded:
         opening = partial(open_store, database_url, secret_box=box)
         store = observed(await enter(opening(pool_size=settings.pool_size)), self._metrics.store)
         await bootstrap(store, self._api_key)
-        broker = await enter(_connecting(settings, self._metrics))
+        broker = await enter(connecting(settings, self._metrics))
         frame = await enter(
             framed(
                 _frame_plan(settings, plan.registry),
@@ -171,18 +168,15 @@ class Embedded:
 
     async def _open_server(self, store: Store, broker: Broker, frame: Frame) -> ApiServer:
         settings, metrics = self._settings, self._metrics
-        plan = ApiPlan(
-            host=settings.host,
-            public_url=settings.public_url,
-            version=version("ringback"),
-            callback_allow=settings.callback_allow,
-            max_body_bytes=settings.max_body_bytes,
-            lease_s=settings.lease_s,
-        )
         telemetry = ApiTelemetry(metrics.api, metrics.registry, metrics.batches.observer("accept"))
         deps = await self._stack.enter_async_context(
             open_dependencies(
-                plan, telemetry, store=store, broker=broker, announcer=frame.announcer, tasks=self._registry
+                api_plan(settings),
+                telemetry,
+                store=store,
+                broker=broker,
+                announcer=frame.announcer,
+                tasks=self._registry,
             )
         )
         server = ApiServer(build_app(deps), deps.readiness, settings.host, settings.port, drain_s=settings.drain_s)
@@ -256,21 +250,5 @@ def _frame_plan(settings: Settings, registry: Registry) -> FramePlan:
         settings.queue_names,
         tuple(registry),
         settings.heartbeat_s,
-        RescuePlan(settings.rescue_every_s, settings.lease_s, settings.poison_after),
+        rescue_plan(settings),
     )
-
-
-@asynccontextmanager
-async def _connecting(settings: Settings, metrics: Metrics) -> AsyncIterator[Broker]:
-    broker: Broker
-    if settings.is_broker_embedded:
-        broker = InProcessBroker(observer=metrics.broker)
-    else:
-        url = settings.broker_url.get_secret_value()
-        broker = RabbitBroker(url, queue_type=settings.queue_type, observer=metrics.broker)
-    metrics.broker.watch(lambda: broker.status.is_connected, lambda: broker.status.is_blocked)
-    try:
-        await broker.start()
-        yield broker
-    finally:
-        await broker.close()

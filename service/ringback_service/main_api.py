@@ -13,16 +13,15 @@ from ringback.registry import load_tasks
 from ringback.settings import Settings, SettingsError
 from ringback.telemetry.metrics import Metrics
 from ringback_backends.announcer import Announcer
-from ringback_backends.contracts.broker import Broker
+from ringback_backends.composing import HEART_CONNECTIONS, connecting, rescue_plan
 from ringback_backends.contracts.store import Store
 from ringback_backends.lease.drain import Shutdown
 from ringback_backends.lease.frame import first_error
 from ringback_backends.lease.heartbeat import Heartbeat
-from ringback_backends.lease.rescuer import RescuePlan, Rescuer
+from ringback_backends.lease.rescuer import Rescuer
 from ringback_backends.lease.rounds import Rounds
 from ringback_backends.lease.sweeper import Sweeper
 from ringback_backends.observed import observed
-from ringback_backends.rabbitmq import RabbitBroker
 from ringback_backends.readiness import Readiness
 from ringback_backends.sampling import Sampler
 from ringback_backends.sql import open_store
@@ -32,8 +31,6 @@ from ringback_service.api.app import build_app
 from ringback_service.api.assembly import ApiPlan, ApiTelemetry, open_dependencies
 from ringback_service.api.server import ApiServer
 from ringback_service.bootstrap import bootstrap
-
-HEARTBEAT_CONNECTIONS = 2
 
 log = structlog.get_logger(__name__)
 
@@ -72,16 +69,9 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     database_url, box = settings.database_url.get_secret_value(), settings.secret_box()
     opened = await stack.enter_async_context(open_store(database_url, secret_box=box, pool_size=settings.pool_size))
     store = observed(opened, metrics.store)
-    broker = await _open_broker(stack, settings, metrics)
+    broker = await stack.enter_async_context(connecting(settings, metrics))
     announcer = await stack.enter_async_context(Announcer(broker, observer=metrics.broker))
-    plan = ApiPlan(
-        host=settings.host,
-        public_url=settings.public_url,
-        version=version("ringback"),
-        callback_allow=settings.callback_allow,
-        max_body_bytes=settings.max_body_bytes,
-        lease_s=settings.lease_s,
-    )
+    plan = api_plan(settings)
     telemetry = ApiTelemetry(metrics.api, metrics.registry, metrics.batches.observer("accept"))
     deps = await stack.enter_async_context(
         open_dependencies(plan, telemetry, store=store, broker=broker, announcer=announcer, tasks=tasks)
@@ -90,7 +80,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     server = ApiServer(build_app(deps), deps.readiness, settings.host, settings.port, drain_s=settings.drain_s)
     heartbeat = Heartbeat(
         NewInstance(new_instance_id(), Role.API, socket.gethostname(), os.getpid(), plan.version),
-        lambda: open_store(database_url, secret_box=box, pool_size=HEARTBEAT_CONNECTIONS),
+        lambda: open_store(database_url, secret_box=box, pool_size=HEART_CONNECTIONS),
         interval_s=settings.heartbeat_s,
     )
     key = settings.bootstrap_api_key
@@ -104,26 +94,27 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     )
 
 
-async def _open_broker(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> Broker:
-    broker = RabbitBroker(
-        settings.broker_url.get_secret_value(), queue_type=settings.queue_type, observer=metrics.broker
+def api_plan(settings: Settings) -> ApiPlan:
+    """What these settings make of a front end."""
+    return ApiPlan(
+        host=settings.host,
+        public_url=settings.public_url,
+        version=version("ringback"),
+        callback_allow=settings.callback_allow,
+        max_body_bytes=settings.max_body_bytes,
+        lease_s=settings.lease_s,
     )
-    stack.push_async_callback(broker.close)
-    metrics.broker.watch(lambda: broker.status.is_connected, lambda: broker.status.is_blocked)
-    await broker.start()
-    return broker
 
 
 def _rounds(
     settings: Settings, metrics: Metrics, store: Store, announcer: Announcer, heartbeat: Heartbeat
 ) -> tuple[Rounds, ...]:
-    plan = RescuePlan(every_s=settings.rescue_every_s, lease_s=settings.lease_s, poison_after=settings.poison_after)
     return (
         Rescuer(
             store,
             announcer,
             settings.public_url,
-            plan,
+            rescue_plan(settings),
             observer=metrics.rescues,
             heart_age_s=lambda: heartbeat.age_s,
         ),

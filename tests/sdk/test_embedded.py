@@ -84,6 +84,19 @@ async def _is_delivered(client: Client, job_id: str) -> bool:
     return delivery.state == "delivered" and len(delivery.attempts or ()) == 3
 
 
+async def test_embedded_starts_what_is_for_later_without_polling(tmp_path: Path) -> None:
+    """A delay and a backoff end when they end, not with the next poll."""
+    async with (
+        Embedded(settings_in(tmp_path, poll_s=600, poll_away_s=600)) as service,
+        Client(service.url, service.api_key) as client,
+    ):
+        delayed = await client.submit("demo.echo", 1, delay_s=0.5)
+        flaky = await client.submit("demo.fail", {"times": 1})
+        ended = [await client.wait(job.id, timeout_s=30) for job in (delayed, flaky)]
+
+    assert [(job.state, job.attempt) for job in ended] == [("succeeded", 1), ("succeeded", 2)]
+
+
 async def test_embedded_cancels_a_running_job(client: Client) -> None:
     """The task stops, and the job ends as cancelled."""
     job = await client.submit("demo.sleep", {"seconds": 60})
