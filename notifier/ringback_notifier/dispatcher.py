@@ -9,19 +9,20 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from ringback.webhooks import Signer
 from ringback_backends.announcer import Announcer
 from ringback_backends.batcher import Batcher
 from ringback_backends.contracts.broker import DELIVERIES
-from ringback_backends.contracts.deliveries import DeliveryStore
 from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
+from ringback_backends.contracts.store import Store
 from ringback_notifier.lane import SLOW_S, Lane, LanePlan
 from ringback_notifier.lanes import Circuits, Lanes
+from ringback_notifier.letters import Letter, Letters, Unwanted
 from ringback_notifier.outcomes import conclude, without_foreign_text
+from ringback_notifier.replies import Sent
 from ringback_notifier.sender import Sender
-from ringback_notifier.signers import Signers
-from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome, DeliveryRef
-from ringback_schemas.ids import InstanceId, TenantId
+from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome, DeliveryRef, Verdict
+from ringback_schemas.endpoints import DisabledReason
+from ringback_schemas.ids import EndpointId, InstanceId, TenantId
 from ringback_schemas.states import DeliveryState
 
 RELEASE_WITHIN_S = 2.0
@@ -87,11 +88,11 @@ class Dispatcher:
 
     def __init__(
         self,
-        store: DeliveryStore,
+        store: Store,
         announcer: Announcer,
         recorder: Recorder,
         sender: Sender,
-        signers: Signers,
+        letters: Letters,
         terms: Terms,
         *,
         observer: Attempts | None = None,
@@ -101,7 +102,7 @@ class Dispatcher:
         self._announcer = announcer
         self._recorder = recorder
         self._sender = sender
-        self._signers = signers
+        self._letters = letters
         self._terms = terms
         self.lanes = Lanes(terms.lane, terms.concurrency, observer=observer)
         self._slow = 0
@@ -220,9 +221,20 @@ class Dispatcher:
 
     async def _deliver(self, flight: _Flight) -> None:
         claimed, delivery = flight.claimed, flight.claimed.delivery
-        signer = self._signers.kept(delivery.tenant_id) or await self._signer(delivery.tenant_id)
-        flight.is_sent = True
-        sent = await self._sender.send(delivery.url, delivery.event_id, claimed.body, signer)
+        letter = self._letters.at_hand(claimed) or await self._prepare(claimed)
+        match letter:
+            case Letter():
+                flight.is_sent = True
+                sent = await self._sender.send(
+                    *(letter.url, delivery.event_id, letter.body, letter.signer),
+                    headers=letter.headers,
+                    total_s=letter.total_s,
+                )
+            case Sent():
+                sent = letter
+            case Unwanted():
+                await self._withhold(flight)
+                return
         outcome = conclude(claimed, self._terms.owner, sent, self._terms.schedule_s, random.random())  # noqa: S311 - jitter
         self._answered(flight)
         self.lanes.answered(flight.lane, outcome.attempt.verdict, sent.timing.total_s, is_probe=flight.is_probe)
@@ -230,6 +242,9 @@ class Dispatcher:
         is_recorded = await self._record(outcome)
         if is_recorded and outcome.state is DeliveryState.RETRYING:
             self._announcer.announce_later(DELIVERIES, [delivery.id], outcome.retry_in_s)
+        is_gone = is_recorded and outcome.attempt.verdict is Verdict.GONE
+        if is_gone and delivery.endpoint_id is not None and isinstance(letter, Letter):
+            await self._part_from(delivery.tenant_id, delivery.endpoint_id, letter.url)
         self._tell(claimed, outcome, is_recorded=is_recorded)
 
     def _answered(self, flight: _Flight) -> None:
@@ -245,8 +260,20 @@ class Dispatcher:
         self.lanes.is_crowded = self._slow > self._terms.slow_concurrency // 2
         self._on_room()
 
-    async def _signer(self, tenant_id: TenantId) -> Signer:
-        return await _patiently(lambda: self._signers.ask(tenant_id))
+    async def _prepare(self, claimed: ClaimedDelivery) -> Letter | Sent | Unwanted:
+        return await _patiently(lambda: self._letters.prepare(claimed))
+
+    async def _withhold(self, flight: _Flight) -> None:
+        """Its endpoint was disabled or deleted just now: the store knows what becomes of it."""
+        await _patiently(lambda: self._store.withhold_deliveries(self._terms.owner, [flight.ref]))
+        log.info("delivery_withheld", delivery_id=flight.ref.delivery_id)
+
+    async def _part_from(self, tenant_id: TenantId, endpoint_id: EndpointId, url: str) -> None:
+        """The endpoint said 410. A crash before this is mended by the next delivery, which gets the same answer."""
+        gone = DisabledReason.GONE
+        await _patiently(lambda: self._store.disable_endpoint(tenant_id, endpoint_id, gone, only_at=url))
+        self._letters.forget(endpoint_id)
+        log.warning("endpoint_gone", endpoint_id=endpoint_id, tenant_id=tenant_id)
 
     async def _record(self, outcome: DeliveryOutcome) -> bool:
         try:

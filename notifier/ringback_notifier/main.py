@@ -9,6 +9,7 @@ import structlog
 from ringback.egress import EgressPolicy
 from ringback.settings import Settings
 from ringback.telemetry.metrics import Metrics
+from ringback.webhooks.cloudevents import origin_of
 from ringback_backends.composing import HEART_CONNECTIONS, connecting, pace, probed, rescue_plan
 from ringback_backends.lease.drain import Shutdown, StoppedEarly
 from ringback_backends.lease.frame import FramePlan, framed
@@ -91,4 +92,5 @@ def notifier_plan(settings: Settings) -> NotifierPlan:
         grace_s=settings.drain_s,
         lane=LanePlan(settings.lane_concurrency, rate_per_s=settings.lane_rate),
         silent_s=settings.lease_s,
+        origin=origin_of(settings.public_url),
     )

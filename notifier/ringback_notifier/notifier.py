@@ -13,10 +13,10 @@ from ringback_backends.intake import Intake, Pace
 from ringback_notifier.claims import Claims
 from ringback_notifier.dispatcher import Attempts, Dispatcher, Recorder, Terms
 from ringback_notifier.lane import LanePlan
+from ringback_notifier.letters import Letters
 from ringback_notifier.peers import Peers
 from ringback_notifier.schedule import DEFAULT_SCHEDULE_S
 from ringback_notifier.sender import Deadlines, Sender
-from ringback_notifier.signers import Signers
 from ringback_notifier.strays import Strays
 from ringback_schemas.deliveries import ClaimedDelivery
 from ringback_schemas.ids import InstanceId
@@ -38,6 +38,8 @@ class NotifierPlan:
     peers_every_s: float = 5.0
     silent_s: float = 15.0
     """A notifier silent for so long does not share the limits any more."""
+    origin: str = "localhost"
+    """The DNS name that this installation goes by when it asks endpoints for consent."""
 
 
 class Notifier:
@@ -61,12 +63,13 @@ class Notifier:
             store.record_attempts, name="attempt", observe=None if observer is None else observer.on_attempts_recorded
         )
         self._sender = Sender(policy, plan.deadlines)
+        self._letters = Letters(store, self._sender, plan.origin)
         self._dispatcher = Dispatcher(
             store,
             announcer,
             self._recorder,
             self._sender,
-            Signers(store),
+            self._letters,
             Terms(owner, plan.schedule_s, plan.concurrency, plan.lane),
             observer=observer,
         )
@@ -85,6 +88,7 @@ class Notifier:
         """
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._recorder)
+            await stack.enter_async_context(self._letters)
             await stack.enter_async_context(self._sender)
             subscription = self._broker.subscribe((DELIVERIES,))
             waiting = self._claims.claim_waiting

@@ -1,6 +1,7 @@
 """What came of one POST, as data: what the sender hands to the verdict."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ringback_schemas.deliveries import Timing, Verdict
@@ -15,6 +16,8 @@ class Answered:
     location: str | None = None
     prefix: bytes = b""
     """The first bytes of the body, as they came off the wire."""
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """All of them; names in any case."""
 
 
 @dataclass(frozen=True, slots=True)

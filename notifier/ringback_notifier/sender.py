@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -69,6 +69,7 @@ class Sender:
             # Bodies are kept as they come; a compressed one would tell nobody anything.
             "accept-encoding": "identity",
         }
+        self._headers_of_a_question = {name: self._fixed_headers[name] for name in ("user-agent", "accept-encoding")}
         # Refusals are not kept, so that a URL is judged anew when it failed.
         self._url = lru_cache(_KNOWN_URLS)(self._vetted)
 
@@ -90,21 +91,40 @@ class Sender:
         """Close what is open."""
         await self._session.close()
 
-    async def send(self, url: str, webhook_id: str, body: bytes, signer: Signer) -> Sent:
-        """What came of one POST; never raises but when cancelled. The task's context is used for notes."""
+    async def send(
+        self,
+        url: str,
+        webhook_id: str,
+        body: bytes,
+        signer: Signer,
+        *,
+        headers: dict[str, str] | None = None,
+        total_s: float | None = None,
+    ) -> Sent:
+        """What came of one POST; never raises but when cancelled. The task's context is used for notes.
+
+        ``headers`` come beside and instead of the usual ones, ``total_s`` instead of the usual deadline.
+        """
         now = self._clock()
         timestamp = int(now)
-        headers = {
-            ID_HEADER: webhook_id,
-            TIMESTAMP_HEADER: str(timestamp),
-            SIGNATURE_HEADER: signer.sign(webhook_id, timestamp, body),
-            **self._fixed_headers,
-        }
+        signed = self._fixed_headers | (headers or {})
+        signed[ID_HEADER] = webhook_id
+        signed[TIMESTAMP_HEADER] = str(timestamp)
+        signed[SIGNATURE_HEADER] = signer.sign(webhook_id, timestamp, body)
+        request = _Request("POST", url, signed, body, total_s or self._deadlines.total_s)
+        return await self._sent(request, now)
+
+    async def ask(self, url: str, headers: Mapping[str, str]) -> Sent:
+        """As ``send``, with OPTIONS and nothing but these headers."""
+        request = _Request("OPTIONS", url, {**self._headers_of_a_question, **headers}, None, self._deadlines.total_s)
+        return await self._sent(request, self._clock())
+
+    async def _sent(self, request: "_Request", now: float) -> Sent:
         journey = Journey()
         current_journey.set(journey)
         exchange = _Exchange()
         started = time.perf_counter()
-        reply = await self._exchange(url, headers, body, exchange, journey)
+        reply = await self._exchange(request, exchange, journey)
         return Sent(
             reply=reply,
             started_at=datetime.fromtimestamp(now, UTC),
@@ -112,38 +132,48 @@ class Sender:
             remote_address=journey.remote_address,
         )
 
-    async def _exchange(
-        self, url: str, headers: dict[str, str], body: bytes, exchange: "_Exchange", journey: Journey
-    ) -> Answered | Failed:
+    async def _exchange(self, request: "_Request", exchange: "_Exchange", journey: Journey) -> Answered | Failed:
+        url = request.url
         try:
-            async with asyncio.timeout(self._deadlines.total_s):
-                async with self._session.post(
-                    self._url(url), data=body, headers=headers, allow_redirects=False
+            async with asyncio.timeout(request.total_s):
+                async with self._session.request(
+                    request.method, self._url(url), data=request.body, headers=request.headers, allow_redirects=False
                 ) as response:
                     exchange.status = response.status
                     exchange.answered_at = time.perf_counter()
                     prefix = await _read(response)
         except TimeoutError as error:
-            return self._too_late(error, exchange, journey)
+            return self._too_late(error, request, exchange, journey)
         except Exception as error:  # noqa: BLE001 - whatever a hostile answer brings about is that receiver's failure
             return describe(error, exchange.status, is_tls=url[:5].lower() == "https")
         received = response.headers
-        return Answered(response.status, received.get("Retry-After"), received.get("Location"), prefix)
+        return Answered(response.status, received.get("Retry-After"), received.get("Location"), prefix, received)
 
     def _vetted(self, url: str) -> URL:
         return URL(self._policy.check_url(url).url, encoded=True)
 
-    def _too_late(self, error: TimeoutError, exchange: "_Exchange", journey: Journey) -> Failed:
-        deadlines = self._deadlines
+    def _too_late(self, error: TimeoutError, request: "_Request", exchange: "_Exchange", journey: Journey) -> Failed:
+        total_s = request.total_s
         if exchange.status is not None:
-            words = f"the answer began ({exchange.status}) but did not end within {deadlines.total_s:g} s"
+            words = f"the answer began ({exchange.status}) but did not end within {total_s:g} s"
         elif journey.is_connected:
-            words = f"no answer within {deadlines.total_s:g} s"
+            words = f"no answer within {total_s:g} s"
         elif isinstance(error, aiohttp.ServerTimeoutError):
-            words = f"no connection within {deadlines.connect_s:g} s"
+            words = f"no connection within {self._deadlines.connect_s:g} s"
         else:
-            words = f"no connection within {deadlines.total_s:g} s"
+            words = f"no connection within {total_s:g} s"
         return Failed(Verdict.TIMEOUT, words, exchange.status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One request to be made."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
+    total_s: float
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ class Verdict(StrEnum):
     RESET = "reset"
     PREMATURE_EOF = "premature_eof"
     BAD_RESPONSE = "bad_response"
+    NO_CONSENT = "no_consent"
     NOTIFIER_LOST = "notifier_lost"
 
 

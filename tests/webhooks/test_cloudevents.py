@@ -18,6 +18,7 @@ from ringback.webhooks.cloudevents import (
     consent_request,
     judge_callback,
     judge_consent,
+    origin_of,
     structured_event,
 )
 
@@ -188,3 +189,18 @@ def test_answer_withholds_when_its_headers_do_not_grant(headers: dict[str, str],
 def test_call_of_the_callback_consents_by_itself(headers: dict[str, str], judgement: Granted) -> None:
     """Without a rate in it, the rate that was asked for holds."""
     assert judge_callback(headers, rate_per_minute=120) == judgement
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://ringback.example/base", "ringback.example"),
+        ("http://127.0.0.1:8080", "127.0.0.1"),
+        ("http://[::1]:8080", "localhost"),
+        ("nonsense", "localhost"),
+    ],
+)
+def test_origin_is_the_name_in_a_url(url: str, origin: str) -> None:
+    """What can stand in a handshake; the fallback for what cannot."""
+    assert origin_of(url) == origin
+    consent_request(origin)

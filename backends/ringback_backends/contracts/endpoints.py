@@ -62,9 +62,12 @@ class EndpointStore(Protocol):
         """Let an endpoint get events again, counting its failures from 0; absent if unknown. Safe to call twice."""
 
     async def disable_endpoint(
-        self, tenant_id: TenantId, endpoint_id: EndpointId, reason: DisabledReason
+        self, tenant_id: TenantId, endpoint_id: EndpointId, reason: DisabledReason, *, only_at: str | None = None
     ) -> EndpointRecord | None:
-        """Stop an endpoint; absent if unknown. One that is disabled already keeps its reason."""
+        """Stop an endpoint, unless it has another URL than ``only_at`` by now; absent if unknown.
+
+        One that is disabled already keeps its reason.
+        """
 
     async def endpoint_secrets(self, tenant_id: TenantId, endpoint_id: EndpointId) -> Sequence[SigningSecret]:
         """An endpoint's live secrets in clear, newest first; empty if unknown."""

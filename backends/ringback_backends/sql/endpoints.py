@@ -125,7 +125,7 @@ class EndpointQueries:
         return await self._database.write("enable_endpoint", enable)
 
     async def disable_endpoint(
-        self, tenant_id: TenantId, endpoint_id: EndpointId, reason: DisabledReason
+        self, tenant_id: TenantId, endpoint_id: EndpointId, reason: DisabledReason, *, only_at: str | None = None
     ) -> EndpointRecord | None:
         """See ``EndpointStore.disable_endpoint``."""
         mine = _mine(tenant_id, endpoint_id)
@@ -133,6 +133,8 @@ class EndpointQueries:
 
         def disable(connection: Connection) -> EndpointRecord | None:
             enabled = and_(mine, endpoints.c.is_enabled)
+            if only_at is not None:
+                enabled = and_(enabled, endpoints.c.url == only_at)
             if connection.execute(update(endpoints).where(enabled).values(stopped)).rowcount:
                 park_waiting(connection, endpoint_id)
             return self._endpoint(connection, mine)

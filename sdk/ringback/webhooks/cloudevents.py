@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 CONTENT_TYPE = "application/cloudevents+json"
 
@@ -55,6 +56,12 @@ def structured_event(*, event_id: str, event_type: str, at: datetime, source: st
     }
     # Parsing and writing the data again would change numbers, duplicate keys and the order.
     return json.dumps(attributes, separators=(",", ":")).encode()[:-1] + b',"data":' + data + b"}"
+
+
+def origin_of(url: str) -> str:
+    """The DNS name in a URL, for ``consent_request``; ``localhost`` when it has none, as with an IPv6 address."""
+    host = urlsplit(url).hostname or ""
+    return host if _ORIGIN.fullmatch(host) else "localhost"
 
 
 def consent_request(origin: str, *, rate_per_minute: int | None = None, callback: str | None = None) -> dict[str, str]:

@@ -166,6 +166,18 @@ async def test_disable_and_enable_say_why_and_when(store: Store) -> None:
     assert await store.enable_endpoint(DEFAULT_TENANT, made.id) == made
 
 
+async def test_disable_is_for_the_url_that_gave_the_reason(store: Store) -> None:
+    """What a former receiver said does not stop the one that there is now."""
+    made = await registered(store)
+
+    kept = await store.disable_endpoint(DEFAULT_TENANT, made.id, DisabledReason.GONE, only_at="http://old.example/")
+    stopped = await store.disable_endpoint(DEFAULT_TENANT, made.id, DisabledReason.GONE, only_at=SETTINGS.url)
+
+    assert kept == made
+    assert stopped is not None
+    assert not stopped.is_enabled
+
+
 async def test_deleted_endpoint_is_gone_with_its_secrets(store: Store) -> None:
     """Nothing of it is left to be asked for; a second time it is unknown."""
     made = await registered(store)
