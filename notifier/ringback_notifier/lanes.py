@@ -91,15 +91,17 @@ class Lanes:
         return len(self._lanes) < MOST_LANES
 
     def may_overflow(self, count: int) -> bool:
-        """Whether a claim of so many, all for one destination, could be too much for one that is known.
+        """Whether a claim of so many is likely to be too much for one destination.
 
-        One that is not known is left out unless its room is set by a plan: to guard against it would make every claim
-        dearer, and what is too much is given back (see ``sort_out``).
+        That is when one has little room left, for to guard against all of them being for one destination would make
+        every claim of many dearer. What turns out to be too much is given back (see ``sort_out``).
         """
+        now, is_crowded = self._clock(), self.is_crowded
         if self._is_limited and count > self._unknown:
             return True
-        now, is_crowded = self._clock(), self.is_crowded
-        return any(lane.room_for_newcomers(now, is_crowded=is_crowded) < count for lane in self._told.values())
+        # a limit of the plan is met with every claim, so there it pays to be exact
+        little = count if self._is_limited else min(count, max(1, self._unknown // 2))
+        return any(lane.room_for_newcomers(now, is_crowded=is_crowded) < little for lane in self._told.values())
 
     def rooms(self) -> LaneRooms:
         """What a claim may take by destination."""

@@ -97,9 +97,12 @@ def shut(lanes: Lanes, clock: Clock, destination: str) -> Lane:
     return lane
 
 
-def test_claim_needs_no_telling_when_nothing_known_can_overflow(lanes: Lanes) -> None:
-    """With twelve in flight at one destination no more than four are safe to claim."""
-    enter(lanes, A, 12)
+def test_claim_needs_no_telling_while_there_is_some_room_everywhere(lanes: Lanes) -> None:
+    """With twelve in flight at one destination four are safe to claim; with eight in flight any number is likely to."""
+    enter(lanes, A, 8)
+    assert not lanes.may_overflow(100)
+
+    enter(lanes, A, 4)
 
     assert (lanes.may_overflow(4), lanes.may_overflow(5)) == (False, True)
     assert lanes.rooms() == LaneRooms(16, [LaneRoom(A, 4, WaitReason.IN_FLIGHT)])
