@@ -70,7 +70,8 @@ class DeliveryRecord:
     tenant_id: TenantId
     event_id: EventId
     event_type: str
-    job_id: JobId
+    job_id: JobId | None
+    """Absent for an event of no job."""
     kind: DeliveryKind
     endpoint_id: EndpointId | None
     url: str

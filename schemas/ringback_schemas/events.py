@@ -1,4 +1,4 @@
-"""Events: what happened to a job, in the very bytes that its webhooks carry."""
+"""Events: what happened, mostly to a job, in the very bytes that its webhooks carry."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,9 @@ EVENT_TYPES: dict[JobState, str] = {
 }
 """The event of each terminal state."""
 
+ENDPOINT_TEST = "endpoint.test"
+"""What somebody sends to an endpoint to see whether it arrives."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
@@ -21,7 +24,8 @@ class NewEvent:
 
     id: EventId
     tenant_id: TenantId
-    job_id: JobId
+    job_id: JobId | None
+    """Absent when it is about something else than a job."""
     type: str
     body: bytes
     """``{"type", "timestamp", "data"}`` as JSON, built once and sent byte-identical on every try."""

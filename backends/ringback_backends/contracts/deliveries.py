@@ -10,12 +10,20 @@ from ringback_schemas.deliveries import (
     DeliveryRecord,
     DeliveryRef,
 )
+from ringback_schemas.events import NewEvent
 from ringback_schemas.ids import DeliveryId, InstanceId, JobId, TenantId
 from ringback_schemas.states import DeliveryState
 
 
 class DeliveryStore(Protocol):
-    """Keeps deliveries from the event to their end. They are born in ``finish_jobs``."""
+    """Keeps deliveries from the event to their end. Most are born in ``finish_jobs``."""
+
+    async def add_event(self, event: NewEvent) -> None:
+        """Store an event that is not a job's end, with its deliveries and no others; its ``job_id`` may be absent.
+
+        Raises:
+            RowRefused: its id, or that of a delivery, is known.
+        """
 
     async def claim_deliveries(
         self, owner: InstanceId, delivery_ids: Sequence[DeliveryId], limit: int

@@ -45,8 +45,7 @@ def claimed_job(row: Sequence[Any]) -> ClaimedJob:
 
 def delivery_record(row: Sequence[Any]) -> DeliveryRecord:
     """A delivery of a row that begins with the columns of one."""
-    fields: list[Any] = [*row[:5], _KINDS[row[5]], *row[6:9], _DELIVERY_STATES[row[9]], *row[10:16]]
-    return DeliveryRecord(*fields)
+    return DeliveryRecord(*_delivery_fields(row))
 
 
 def stored_delivery(row: Sequence[Any]) -> DeliveryRecord:
@@ -55,8 +54,13 @@ def stored_delivery(row: Sequence[Any]) -> DeliveryRecord:
     if row[13] is None and row[9] in _READY:
         reason = WaitReason.ENDPOINT_DISABLED
     waits_for = None if reason is None else WaitReason(reason)
-    fields: list[Any] = [*row[:5], _KINDS[row[5]], *row[6:9], _DELIVERY_STATES[row[9]], *row[10:16], waits_for]
+    fields = [*_delivery_fields(row), waits_for]
     return DeliveryRecord(*fields)
+
+
+def _delivery_fields(row: Sequence[Any]) -> list[Any]:
+    job_id = row[4] or None  # see ``tables.NO_JOB``
+    return [*row[:4], job_id, _KINDS[row[5]], *row[6:9], _DELIVERY_STATES[row[9]], *row[10:16]]
 
 
 def claimed_delivery(row: Sequence[Any]) -> ClaimedDelivery:

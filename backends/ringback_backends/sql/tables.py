@@ -229,6 +229,9 @@ job_attempts = Table(
     Column("instance_id", Name, nullable=False),
 )
 
+NO_JOB = ""
+"""In place of a job's id with an event of no job: to let the column be absent, SQLite would copy the whole table."""
+
 events = Table(
     "events",
     metadata,

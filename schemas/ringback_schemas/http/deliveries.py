@@ -38,7 +38,7 @@ class DeliveryLinks(AnswerBody):
     """Absolute URLs of a delivery."""
 
     self: str
-    job: str
+    job: str | None
     redeliver: str
 
 
@@ -49,7 +49,8 @@ class DeliveryBody(AnswerBody):
     event_id: str
     """The `webhook-id` of each attempt."""
     event_type: str
-    job_id: str
+    job_id: str | None
+    """Null for an event of no job, such as `endpoint.test`."""
     kind: DeliveryKind
     endpoint_id: str | None
     url: str

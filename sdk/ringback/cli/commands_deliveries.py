@@ -38,7 +38,7 @@ def list_deliveries(
         print_json_list(found)
         return
     rows = [
-        (one.id, one.event_type, one.state, str(one.tries), ago(one.next_attempt_at), one.job_id, one.url)
+        (one.id, one.event_type, one.state, str(one.tries), ago(one.next_attempt_at), one.job_id or "-", one.url)
         for one in found
     ]
     print_table(("ID", "EVENT", "STATE", "TRIES", "NEXT", "JOB", "URL"), rows, empty="no deliveries")

@@ -89,7 +89,11 @@ def _show(delivery: DeliveryRecord, attempts: list[AttemptBody] | None, public_u
         waits_for=delivery.waits_for,
         finished_at=delivery.finished_at,
         attempts=attempts,
-        links=DeliveryLinks(self=own, job=f"{public_url}/v1/jobs/{delivery.job_id}", redeliver=f"{own}/redeliver"),
+        links=DeliveryLinks(
+            self=own,
+            job=None if delivery.job_id is None else f"{public_url}/v1/jobs/{delivery.job_id}",
+            redeliver=f"{own}/redeliver",
+        ),
     )
 
 

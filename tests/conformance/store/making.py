@@ -73,7 +73,7 @@ def delivery() -> NewDelivery:
     return NewDelivery(new_delivery_id(), DeliveryKind.CALLBACK, URL, DESTINATION)
 
 
-def event(job_id: JobId, state: JobState = JobState.SUCCEEDED, deliveries: int = 1, **fields: Any) -> NewEvent:
+def event(job_id: JobId | None, state: JobState = JobState.SUCCEEDED, deliveries: int = 1, **fields: Any) -> NewEvent:
     """The event of a state, with so many deliveries."""
     news = tuple(delivery() for _ in range(deliveries))
     plain = NewEvent(new_event_id(), DEFAULT_TENANT, job_id, EVENT_TYPES[state], b'{"type":"job.x","data":{}}', news)
@@ -129,6 +129,12 @@ async def sending(store: Store, owner: InstanceId, **fields: Any) -> ClaimedDeli
     assert await recorded(store, [outcome]) == [True]
     (sent,) = await store.claim_deliveries(owner, delivery_ids([outcome]), 1)
     return sent
+
+
+def job_of(claimed: ClaimedDelivery) -> JobId:
+    """The job whose end it tells."""
+    assert claimed.delivery.job_id is not None
+    return claimed.delivery.job_id
 
 
 def delivery_ids(outcomes: Sequence[JobOutcome]) -> list[Any]:

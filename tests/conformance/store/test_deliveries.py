@@ -15,6 +15,7 @@ from tests.conformance.store.making import (
     delivery_ids,
     ended,
     event,
+    job_of,
     running,
     running_jobs,
     sending,
@@ -243,7 +244,7 @@ async def test_redeliver_knows_no_other_tenants_delivery(store: Store, owner: In
     assert await store.redeliver(DEFAULT_TENANT, new_delivery_id()) is None
     assert await store.get_delivery(OTHER_TENANT, claimed.delivery.id) is None
     assert await store.get_delivery(DEFAULT_TENANT, new_delivery_id()) is None
-    assert await store.deliveries_of_job(OTHER_TENANT, claimed.delivery.job_id) == []
+    assert await store.deliveries_of_job(OTHER_TENANT, job_of(claimed)) == []
 
 
 async def test_deliveries_of_a_job_come_oldest_first(store: Store, owner: InstanceId) -> None:

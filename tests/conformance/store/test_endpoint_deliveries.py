@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ringback_backends.contracts.errors import RowRefused
 from ringback_backends.contracts.store import Store
 from ringback_schemas.deliveries import (
     ClaimedDelivery,
@@ -83,6 +84,23 @@ async def test_claim_says_whose_delivery_it_is(store: Store, owner: InstanceId) 
     (claimed,) = await sent_to(store, owner, endpoint)
 
     assert (claimed.delivery.kind, claimed.delivery.endpoint_id) == (DeliveryKind.ENDPOINT, endpoint.id)
+
+
+async def test_event_of_no_job_goes_to_whom_it_names(store: Store, owner: InstanceId) -> None:
+    """And to nobody else: it is not fanned out. Its delivery is due at once and is listed like any."""
+    endpoint, _ = await registered(store, QUIET), await registered(store)
+    new = NewDelivery(new_delivery_id(), DeliveryKind.ENDPOINT, URL, DESTINATION, endpoint.id)
+    told = replace(event(None), type="endpoint.test", deliveries=(new,))
+
+    await store.add_event(told)
+
+    (claimed,) = await store.claim_due_deliveries(owner, 5)
+    assert (claimed.delivery.id, claimed.delivery.job_id, claimed.body) == (new.id, None, told.body)
+    assert abs(claimed.job_created_at - datetime.now(UTC)) < timedelta(seconds=5)
+    (listed,) = await store.list_deliveries(DEFAULT_TENANT, [], None, 5)
+    assert (listed.id, listed.job_id, listed.event_type) == (new.id, None, "endpoint.test")
+    with pytest.raises(RowRefused):
+        await store.add_event(told)
 
 
 async def test_disabled_endpoint_parks_what_waits(store: Store, owner: InstanceId) -> None:

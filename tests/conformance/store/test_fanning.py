@@ -62,7 +62,7 @@ async def test_endpoint_is_told_of_jobs_without_a_callback(store: Store, owner: 
 
 def test_fanned_id_is_an_id(owner: InstanceId) -> None:
     """It sorts with the event's time, and differs by event and endpoint."""
-    one, two = (event(None, deliveries=0).id for _ in range(2))  # type: ignore[arg-type]
+    one, two = (event(None, deliveries=0).id for _ in range(2))
     ids = {fanned_delivery_id(told, endpoint) for told in (one, two) for endpoint in ("end_1", "end_2")}  # type: ignore[arg-type]
 
     assert len(ids) == 4

@@ -18,6 +18,7 @@ from ringback_backends.sql.postgres.lanes import PostgresLanes
 from ringback_backends.sql.postgres.pool import Pool
 from ringback_backends.sql.schema import SchemaQueries
 from ringback_backends.sql.signing import SecretBox
+from ringback_backends.sql.telling import EventQueries
 from ringback_backends.sql.tenants import TenantQueries
 
 
@@ -29,6 +30,7 @@ class PostgresStore(
     PostgresLanes,
     JobQueries,
     DeliveryQueries,
+    EventQueries,
     EndpointQueries,
     ArmingQueries,
     AuditQueries,

@@ -131,7 +131,7 @@ def _retry(connection: sqlite3.Connection, recorded: Sequence[tuple[JobOutcome, 
 
 def _happen(
     connection: sqlite3.Connection, recorded: Sequence[tuple[JobOutcome, _Current]], moment: int
-) -> dict[JobId, list[DeliveryId]]:
+) -> dict[JobId | None, list[DeliveryId]]:
     """Store the events with their deliveries; the deliveries to endpoints, by job."""
     happened = [(outcome.event, job.created_at) for outcome, job in recorded if outcome.event is not None]
     events = [
@@ -142,7 +142,7 @@ def _happen(
     told = [event for event, _ in happened]
     fanned = fan_out(connection, told)
     _deliver(connection, [(event, new) for event in told for new in event.deliveries] + fanned, moment)
-    by_job: dict[JobId, list[DeliveryId]] = {}
+    by_job: dict[JobId | None, list[DeliveryId]] = {}
     for event, new in fanned:
         by_job.setdefault(event.job_id, []).append(new.id)
     return by_job

@@ -15,6 +15,7 @@ from ringback_backends.sql.sqlite.deliveries import SqliteDeliveries
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
 from ringback_backends.sql.sqlite.finish import SqliteFinish
 from ringback_backends.sql.sqlite.lanes import SqliteLanes
+from ringback_backends.sql.telling import EventQueries
 from ringback_backends.sql.tenants import TenantQueries
 
 
@@ -26,6 +27,7 @@ class SqliteStore(
     SqliteLanes,
     JobQueries,
     DeliveryQueries,
+    EventQueries,
     EndpointQueries,
     ArmingQueries,
     AuditQueries,
