@@ -185,12 +185,9 @@ def write(outcome: Figures, document: Path = DOCUMENT) -> None:
     RAW.parent.mkdir(exist_ok=True)
     RAW.write_text(json.dumps(outcome, indent=1) + "\n")
     PICTURE.write_text(picture.draw(_bars(outcome)))
-    text = document.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
     body = f"{about(outcome)}\n\n{lost(outcome)}\n\n![Whole road and latency]({PICTURE.name})\n\n{tables(outcome)}"
     raw = f"Raw figures: [`benchmarks/results/{RAW.name}`](../benchmarks/results/{RAW.name})."
-    document.write_text(f"{before}{BEGIN}\n\n{body}\n\n{raw}\n\n{END}{after}")
+    _put(document, BEGIN, END, f"{body}\n\n{raw}")
 
 
 def _bars(outcome: Figures) -> list[picture.Bar]:
@@ -227,9 +224,35 @@ def growth_table(outcome: Figures) -> str:
 
 def write_growth(outcome: Figures, document: Path = DOCUMENT) -> None:
     """Put the growth figures into the document."""
+    _put(document, BEGIN_GROWTH, END_GROWTH, f"{_where(outcome)}\n\n{growth_table(outcome)}")
+
+
+BEGIN_MEMORY, END_MEMORY = "<!-- memory: written by benchmarks/memory.py -->", "<!-- end of memory -->"
+
+
+def memory_table(outcome: Figures) -> str:
+    """The resident set of each process, in MiB, by how many jobs it has seen."""
+    measured = outcome["resident_mib"]
+    names = [name for rows in measured.values() for name in rows[0]]
+    steps = zip(*measured.values(), strict=True)
+    rows = [
+        [f"{number * outcome['step']:,}", *[f"{each[name]:.0f}" for each in step for name in each]]
+        for number, step in enumerate(steps)
+    ]
+    return _table(["jobs so far", *names], rows)
+
+
+def write_memory(outcome: Figures, document: Path = DOCUMENT) -> None:
+    """Put the memory figures into the document."""
+    _put(document, BEGIN_MEMORY, END_MEMORY, f"{_where(outcome)}\n\n{memory_table(outcome)}")
+
+
+def _where(outcome: Figures) -> str:
     facts = outcome["about"]
-    text = document.read_text()
-    before, _, rest = text.partition(BEGIN_GROWTH)
-    _, _, after = rest.partition(END_GROWTH)
-    body = f"{facts['date']}, commit {facts['commit']}, {facts['machine']}.\n\n{growth_table(outcome)}"
-    document.write_text(f"{before}{BEGIN_GROWTH}\n\n{body}\n\n{END_GROWTH}{after}")
+    return f"{facts['date']}, commit {facts['commit']}, {facts['machine']}."
+
+
+def _put(document: Path, begin: str, end: str, body: str) -> None:
+    before, _, rest = document.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    document.write_text(f"{before}{begin}\n\n{body}\n\n{end}{after}")

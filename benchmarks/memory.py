@@ -1,0 +1,74 @@
+"""Whether memory stays flat: Ringback's processes after each 10,000 of 100,000 jobs, as fast as they go.
+
+``python benchmarks/memory.py`` takes about four minutes and writes its table into docs/benchmarks.md.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import machine  # noqa: E402 - found through the line above, as the rest
+import measure  # noqa: E402
+import procs  # noqa: E402
+import report  # noqa: E402
+import run  # noqa: E402
+import stacks  # noqa: E402
+from tests.servers import PostgresServer, RabbitServer, fresh_database, fresh_vhost  # noqa: E402
+
+RESULTS = stacks.HERE / "results" / "memory.json"
+STEP = 10_000
+OURS = [stack for stack in stacks.STACKS if stack.is_ringback]
+
+
+def measure_one(
+    with_: measure.Bench, stack: stacks.Stack, postgres: PostgresServer, rabbit: RabbitServer, steps: int
+) -> list[dict[str, float]]:
+    """Resident set of each process in MiB: after a warm-up, then after each step."""
+    with ExitStack() as exits:
+        site = stacks.Site(
+            exits.enter_context(fresh_database(postgres.url)),
+            exits.enter_context(fresh_vhost(rabbit.url, rabbit.management_url)),
+            procs.free_port(),
+            Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="ringback-memory-"))),
+        )
+        measure.prepare(stack, site)
+        driver = exits.enter_context(measure.running(with_, stack, site))
+        driver.load(jobs=200)
+        rows = [_resident(driver)]
+        for number in range(1, steps + 1):
+            arrived = driver.load(jobs=STEP)["arrived"]
+            rows.append(_resident(driver))
+            print(f"  {stack.name} after {number * STEP:,} ({arrived:,} webhooks): {rows[-1]}", flush=True)
+        return rows
+
+
+def _resident(driver: measure.Driver) -> dict[str, float]:
+    return {name: driver.memory()[name]["largest_rss"] for name in driver.fleet.pids}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=10, help="of 10,000 jobs each; other than 10: write nothing")
+    options = parser.parse_args()
+    with run.servers() as (postgres, rabbit), run.bench(measure.Plan(), postgres, rabbit) as with_:
+        outcome: dict[str, Any] = {
+            "about": machine.describe(postgres.url, rabbit, OURS),
+            "step": STEP,
+            "resident_mib": {stack.name: measure_one(with_, stack, postgres, rabbit, options.steps) for stack in OURS},
+        }
+    print(report.memory_table(outcome))
+    if options.steps == 10:
+        RESULTS.write_text(json.dumps(outcome, indent=1) + "\n")
+        report.write_memory(outcome)
+
+
+if __name__ == "__main__":
+    main()
