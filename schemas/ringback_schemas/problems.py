@@ -67,6 +67,12 @@ class Problems(Enum):
         "There is no such delivery",
         "No delivery of your tenant has this id. A delivery comes into being when its job ends.",
     )
+    ENDPOINT_NOT_FOUND = ProblemType(
+        "endpoint-not-found",
+        HTTPStatus.NOT_FOUND,
+        "There is no such endpoint",
+        "No endpoint of your tenant has this id. Another tenant's endpoint looks just the same.",
+    )
     TENANT_NOT_FOUND = ProblemType(
         "tenant-not-found", HTTPStatus.NOT_FOUND, "There is no such tenant", "No tenant has this id."
     )
@@ -102,6 +108,30 @@ class Problems(Enum):
         HTTPStatus.CONFLICT,
         "The job ended without a result",
         "The job failed, was cancelled or expired, so there will never be a result. Its `error` says why.",
+    )
+    ENDPOINT_DISABLED = ProblemType(
+        "endpoint-disabled",
+        HTTPStatus.CONFLICT,
+        "The endpoint is disabled",
+        "Nothing is sent to it until it is enabled; its `disabled_reason` says why that is. Nothing was changed.",
+    )
+    ENDPOINT_GONE = ProblemType(
+        "endpoint-gone",
+        HTTPStatus.CONFLICT,
+        "The endpoint was deleted",
+        "The delivery is kept, but the endpoint that it was for is not: there is nobody to send it to.",
+    )
+    TOO_MANY_ENDPOINTS = ProblemType(
+        "too-many-endpoints",
+        HTTPStatus.CONFLICT,
+        "The tenant has as many endpoints as it may have",
+        "Delete one that is not needed, give jobs callback URLs, or use several tenants.",
+    )
+    EDIT_CONFLICT = ProblemType(
+        "edit-conflict",
+        HTTPStatus.CONFLICT,
+        "Somebody else changed it at the same time",
+        "Nothing was changed by this request. Read it again, and repeat the request.",
     )
     TOO_LARGE = ProblemType(
         "too-large",

@@ -3,7 +3,20 @@
 The front end validates requests with these and describes both in OpenAPI; the client parses answers with them.
 """
 
+from ringback_schemas.http.audit import AuditEntryBody, AuditPage
 from ringback_schemas.http.deliveries import AttemptBody, DeliveryBody, DeliveryLinks, DeliveryPage, TimingBody
+from ringback_schemas.http.endpoints import (
+    EndpointBody,
+    EndpointLinks,
+    EndpointPage,
+    EndpointPatch,
+    EndpointRequest,
+    EndpointTestBody,
+    EndpointTestData,
+    PublicKeyBody,
+    PublicKeysBody,
+    RotateRequest,
+)
 from ringback_schemas.http.events import JobEventBody
 from ringback_schemas.http.health import CheckBody, CheckStatus, HealthBody, ReadinessBody
 from ringback_schemas.http.jobs import JobBody, JobErrorBody, JobLinks, JobPage, JobRequest, ProgressBody
@@ -23,12 +36,21 @@ from ringback_schemas.http.tenants import (
 
 __all__ = [
     "AttemptBody",
+    "AuditEntryBody",
+    "AuditPage",
     "CheckBody",
     "CheckStatus",
     "CreatedKeyBody",
     "DeliveryBody",
     "DeliveryLinks",
     "DeliveryPage",
+    "EndpointBody",
+    "EndpointLinks",
+    "EndpointPage",
+    "EndpointPatch",
+    "EndpointRequest",
+    "EndpointTestBody",
+    "EndpointTestData",
     "FieldErrorBody",
     "HealthBody",
     "JobBody",
@@ -42,7 +64,10 @@ __all__ = [
     "KeysBody",
     "ProblemBody",
     "ProgressBody",
+    "PublicKeyBody",
+    "PublicKeysBody",
     "ReadinessBody",
+    "RotateRequest",
     "SigningSecretBody",
     "SigningSecretsBody",
     "TaskTypeBody",

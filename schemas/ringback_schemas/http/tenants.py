@@ -12,15 +12,18 @@ from ringback_schemas.tenants import Scope
 class SigningSecretBody(AnswerBody):
     """A secret that signs a tenant's webhooks."""
 
-    secret: str
-    """`whsec_…`: give it to any Standard Webhooks library."""
+    id: str
+    secret: str | None
+    """`whsec_…`: give it to any Standard Webhooks library. Null for a key pair, whose private half is never shown."""
+    public_key: str | None
+    """`whpk_…` of a key pair: verifies what it signs."""
     created_at: datetime
     expires_at: datetime | None
     """Until when a rotated secret still signs; null for the newest."""
 
     def __repr__(self) -> str:
-        """Shows when it was made, not what it is."""
-        return f"SigningSecretBody(secret='whsec_***', created_at={self.created_at!r})"
+        """Shows which one, not what it is."""
+        return f"SigningSecretBody(id={self.id!r}, secret='whsec_***', created_at={self.created_at!r})"
 
     __str__ = __repr__
 

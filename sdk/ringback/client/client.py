@@ -200,9 +200,9 @@ class Client:
         return DeliveryBody.model_validate_json(answer.body)
 
     async def signing_secrets(self) -> list[str]:
-        """The live ``whsec_…`` that sign your webhooks, newest first: for ``verify_webhook``."""
+        """What verifies callbacks, newest first, for ``verify_webhook``: ``whsec_…``, or ``whpk_…`` of a key pair."""
         answer = await self._transport.request("GET", "/v1/signing-secret")
-        return [one.secret for one in SigningSecretsBody.model_validate_json(answer.body).secrets]
+        return _verifying(answer.body)
 
     async def task_types(self) -> list[TaskTypeBody]:
         """The tasks that jobs can ask for, with their JSON Schemas."""
@@ -225,6 +225,11 @@ class Client:
                 return
             # only its parameters: the API may know itself by another name than we know it by
             wanted = parse_qsl(urlsplit(following).query, keep_blank_values=True)
+
+
+def _verifying(secrets: bytes) -> list[str]:
+    live = SigningSecretsBody.model_validate_json(secrets).secrets
+    return [one.secret or one.public_key or "" for one in live]
 
 
 def _moment(moment: datetime | None) -> str | None:

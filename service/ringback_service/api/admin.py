@@ -1,17 +1,16 @@
-"""Handlers for signing secrets, API keys and tenants."""
+"""Handlers for API keys and tenants."""
 
 import hashlib
 import secrets
 
 from aiohttp import web
 
+from ringback_schemas.audit import AuditAction
 from ringback_schemas.http import (
     CreatedKeyBody,
     KeyBody,
     KeyRequest,
     KeysBody,
-    SigningSecretBody,
-    SigningSecretsBody,
     TenantBody,
     TenantRequest,
     TenantsBody,
@@ -19,6 +18,7 @@ from ringback_schemas.http import (
 from ringback_schemas.ids import InvalidId, KeyId, TenantId, check_id, new_id
 from ringback_schemas.problems import Problems
 from ringback_schemas.tenants import ApiKeyRecord, TenantRecord
+from ringback_service.api.auditing import audit
 from ringback_service.api.bodies import read_model
 from ringback_service.api.calls import Call, model_answer
 from ringback_service.api.dependencies import ApiDependencies
@@ -29,23 +29,16 @@ _KEY_BYTES = 32
 _HINT_CHARACTERS = 8
 
 
-async def get_signing_secret(deps: ApiDependencies, call: Call) -> web.StreamResponse:
-    """Show the live secrets of the key's own tenant, newest first."""
-    live = await deps.store.signing_secrets(call.tenant_id)
-    bodies = [
-        SigningSecretBody(secret=secret.secret, created_at=secret.created_at, expires_at=secret.expires_at)
-        for secret in live
-    ]
-    return model_answer(SigningSecretsBody(secrets=bodies))
-
-
 async def create_key(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Make an API key; it is shown this once, and kept as SHA-256 only."""
     wanted = await read_model(call.request, KeyRequest, deps.max_body_bytes)
     tenant_id = await _tenant(deps, call, wanted.tenant_id)
     key = f"rbk_{secrets.token_urlsafe(_KEY_BYTES)}"
+    key_id = KeyId(new_id("key"))
+    scopes = " ".join(sorted(wanted.scopes))
+    await audit(deps, call, AuditAction.KEY_CREATED, key_id, tenant_id=tenant_id, scopes=scopes)
     record = await deps.store.create_key(
-        KeyId(new_id("key")),
+        key_id,
         tenant_id,
         wanted.name,
         frozenset(wanted.scopes),
@@ -65,6 +58,7 @@ async def revoke_key(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """End an API key. Other processes believe in it for a few seconds more."""
     tenant_id = await _tenant(deps, call, read_query(call.request, TenantQuery).tenant_id)
     key_id = KeyId(call.id_in_path("key", Problems.KEY_NOT_FOUND))
+    await audit(deps, call, AuditAction.KEY_REVOKED, key_id, tenant_id=tenant_id)
     record = await deps.store.revoke_key(tenant_id, key_id)
     if record is None:
         raise Refused(Problems.KEY_NOT_FOUND, f"there is no API key {key_id}")
@@ -75,7 +69,9 @@ async def revoke_key(deps: ApiDependencies, call: Call) -> web.StreamResponse:
 async def create_tenant(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Make a tenant, with a first signing secret and no API key."""
     wanted = await read_model(call.request, TenantRequest, deps.max_body_bytes)
-    record = await deps.store.create_tenant(TenantId(new_id("ten")), wanted.name)
+    tenant_id = TenantId(new_id("ten"))
+    await audit(deps, call, AuditAction.TENANT_CREATED, tenant_id)
+    record = await deps.store.create_tenant(tenant_id, wanted.name)
     return model_answer(_show_tenant(record), status=201)
 
 

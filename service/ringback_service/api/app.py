@@ -10,7 +10,8 @@ from ringback_service.api.dependencies import ApiDependencies
 from ringback_service.api.html import docs_page
 from ringback_service.api.openapi import openapi_document
 from ringback_service.api.pages import DOCS_PAGE, OPENAPI_DOCUMENT
-from ringback_service.api.routes import ROUTES, Guarded, Open, Route
+from ringback_service.api.routes import ROUTES
+from ringback_service.api.routing import Guarded, Open, Route
 from ringback_service.api.strays import expectation_handler, stray_handler
 
 

@@ -15,7 +15,7 @@ from ringback_schemas.problems import Problems
 from ringback_service.api.calls import Call, OpenCall
 from ringback_service.api.dependencies import ApiDependencies
 from ringback_service.api.refusals import Refused
-from ringback_service.api.routes import Guarded, Open
+from ringback_service.api.routing import Guarded, Open
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -33,8 +33,10 @@ class CallbackGuard:
         # many jobs have one receiver, and to read its URL so strictly costs as much as to read its job
         self._check_url = lru_cache(maxsize=_KNOWN_URLS)(policy.check_url)
 
-    async def vet(self, url: str) -> str:
+    async def vet(self, url: str, pointer: str = _POINTER) -> str:
         """The URL in canonical form, when nothing that is known now stands against it.
+
+        ``pointer`` says where in the request's body it stands.
 
         Raises:
             Refused: something does.
@@ -44,7 +46,7 @@ class CallbackGuard:
             if vetted.parts.address is None:
                 await self._check_name(vetted.parts.host, vetted.parts.port)
         except UrlRefused as error:
-            refusal = FieldError(code=f"url_{error.reason_code.value}", detail=error.sentence, pointer=_POINTER)
+            refusal = FieldError(code=f"url_{error.reason_code.value}", detail=error.sentence, pointer=pointer)
             raise invalid([refusal]) from error
         return vetted.url
 

@@ -4,8 +4,9 @@ from aiohttp import web
 
 from ringback_backends.contracts.broker import DELIVERIES
 from ringback_schemas.deliveries import DeliveryAttempt, DeliveryDetail, DeliveryRecord
+from ringback_schemas.endpoints import EndpointRecord
 from ringback_schemas.http import AttemptBody, DeliveryBody, DeliveryLinks, DeliveryPage, TimingBody
-from ringback_schemas.ids import DeliveryId
+from ringback_schemas.ids import DeliveryId, EndpointId
 from ringback_schemas.problems import Problems
 from ringback_schemas.states import DELIVERY_DONE, DeliveryState
 from ringback_service.api.calls import Call, model_answer
@@ -41,25 +42,48 @@ async def list_deliveries(deps: ApiDependencies, call: Call) -> web.StreamRespon
 
 async def get_delivery(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Show a delivery with its attempts."""
-    return model_answer(_show_detail(await _find(deps, call), deps.public_url))
+    return await show_delivery(deps, call, _id_in_path(call), status=200)
 
 
 async def redeliver(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Send a delivery again, with a fresh schedule: 202 when it is due now, 200 when it is being sent already."""
     delivery_id = _id_in_path(call)
     record = await deps.store.redeliver(call.tenant_id, delivery_id)
-    is_due = record is not None and record.state is DeliveryState.PENDING
+    is_due = record is not None and record.state is DeliveryState.PENDING and record.next_attempt_at is not None
     if is_due:
         deps.announcer.announce(DELIVERIES, (delivery_id,))
-    return model_answer(_show_detail(await _find(deps, call), deps.public_url), status=202 if is_due else 200)
+    elif record is not None and record.endpoint_id is not None:
+        await _check_endpoint(deps, call, record.endpoint_id)
+    return await show_delivery(deps, call, delivery_id, status=202 if is_due else 200)
+
+
+async def show_delivery(
+    deps: ApiDependencies, call: Call, delivery_id: DeliveryId, *, status: int
+) -> web.StreamResponse:
+    """A delivery with its attempts, as the answer to what was done with it."""
+    return model_answer(_show_detail(await _find(deps, call, delivery_id), deps.public_url), status=status)
+
+
+async def _check_endpoint(deps: ApiDependencies, call: Call, endpoint_id: EndpointId) -> None:
+    """Refuse when it is for the endpoint's sake that nothing is sent."""
+    endpoint = await deps.store.get_endpoint(call.tenant_id, endpoint_id)
+    if endpoint is None:
+        raise Refused(Problems.ENDPOINT_GONE, f"the endpoint {endpoint_id} was deleted")
+    if not endpoint.is_enabled:
+        raise disabled(endpoint)
+
+
+def disabled(endpoint: EndpointRecord) -> Refused:
+    """The refusal to send something to an endpoint that gets nothing, with the reason why."""
+    reason = "" if endpoint.disabled_reason is None else f" ({endpoint.disabled_reason.value})"
+    return Refused(Problems.ENDPOINT_DISABLED, f"the endpoint {endpoint.id} is disabled{reason}; enable it first")
 
 
 def _id_in_path(call: Call) -> DeliveryId:
     return DeliveryId(call.id_in_path("dlv", Problems.DELIVERY_NOT_FOUND))
 
 
-async def _find(deps: ApiDependencies, call: Call) -> DeliveryDetail:
-    delivery_id = _id_in_path(call)
+async def _find(deps: ApiDependencies, call: Call, delivery_id: DeliveryId) -> DeliveryDetail:
     detail = await deps.store.get_delivery(call.tenant_id, delivery_id)
     if detail is None:
         raise Refused(Problems.DELIVERY_NOT_FOUND, f"there is no delivery {delivery_id}")

@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ringback_schemas import http
-from ringback_schemas.events import EVENT_TYPES
+from ringback_schemas.events import ENDPOINT_TEST, EVENT_TYPES
 from ringback_schemas.problems import MEDIA_TYPE, Problems
 from ringback_service.api.headers import REQUEST_HEADERS, RESPONSE_HEADERS, WEBHOOK_HEADERS
-from ringback_service.api.routes import Answer, Guarded, Route
+from ringback_service.api.routing import Answer, Guarded, Route
 
 Document = dict[str, Any]
 
@@ -137,19 +137,23 @@ def _by_status(problems: Iterable[Problems]) -> Mapping[int, list[Problems]]:
 
 def _webhooks() -> Document:
     """The events that registered receivers get; the callback of a job gets the same."""
-    return {event_type: {"post": _webhook(event_type.replace(".", "_"))} for event_type in EVENT_TYPES.values()}
+    jobs = {event_type: {"post": _webhook(event_type.replace(".", "_"))} for event_type in EVENT_TYPES.values()}
+    test = _webhook("endpoint_test", "Somebody tests the endpoint", http.EndpointTestBody)
+    return {**jobs, ENDPOINT_TEST: {"post": test}}
 
 
-def _webhook(operation_id: str) -> Document:
+def _webhook(
+    operation_id: str, summary: str = "The job is done", model: type[BaseModel] = http.JobEventBody
+) -> Document:
     return {
         "operationId": f"receive_{operation_id}",
-        "summary": "The job is done",
+        "summary": summary,
         "description": "Signed as Standard Webhooks 1.0 has it. May arrive twice, always with the same `webhook-id` "
         "and the same bytes. Tried until a 2xx, a 410, or the end of the schedule; redirects are not followed.",
         "tags": ["Webhooks"],
         "security": [],
         "parameters": [{"name": name, "in": "header", **header} for name, header in WEBHOOK_HEADERS.items()],
-        "requestBody": {"required": True, "content": _content(http.JobEventBody)},
+        "requestBody": {"required": True, "content": _content(model)},
         "responses": {
             "2XX": {"description": "Received: it is not sent again."},
             "410": {"description": "Nobody wants it any more: it is not sent again."},
@@ -159,7 +163,8 @@ def _webhook(operation_id: str) -> Document:
 
 def _schemas(routes: Iterable[Route]) -> Document:
     """All models: those of requests as they validate, those of answers as they are written."""
-    wanted: dict[type[BaseModel], None] = {http.ProblemBody: None, http.JobEventBody: None}
+    told = (http.ProblemBody, http.JobEventBody, http.EndpointTestBody)
+    wanted: dict[type[BaseModel], None] = dict.fromkeys(told)
     queries: Document = {}
     for route in routes:
         wanted.update(dict.fromkeys(answer.model for answer in route.answers if answer.model is not None))

@@ -73,6 +73,13 @@ class DeliveryQuery(Query):
     limit: Limit = _PAGE
 
 
+class PageQuery(Query):
+    """Which page of a list."""
+
+    cursor: Cursor = None
+    limit: Limit = _PAGE
+
+
 class JobViewQuery(Query):
     """How to show a job."""
 

@@ -1,64 +1,11 @@
 """All routes in one table: the router and the OpenAPI document are both made from it."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
-from aiohttp import web
-from pydantic import BaseModel
-
 from ringback_schemas import http
 from ringback_schemas.problems import Problems
 from ringback_schemas.tenants import Scope
-from ringback_service.api import admin, cancelling, deliveries, jobs, pages, probes, queries, submitting
-from ringback_service.api.calls import Call, OpenCall
-from ringback_service.api.dependencies import ApiDependencies
-
-OpenHandler = Callable[[ApiDependencies, OpenCall], Awaitable[web.StreamResponse]]
-GuardedHandler = Callable[[ApiDependencies, Call], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """A handler for everybody; not counted in metrics."""
-
-    handler: OpenHandler
-
-
-@dataclass(frozen=True, slots=True)
-class Guarded:
-    """A handler for those whose API key has the scope."""
-
-    scope: Scope
-    handler: GuardedHandler
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a handler gives when all is well; without a model it is ``media_type`` or nothing."""
-
-    status: int
-    meaning: str
-    model: type[BaseModel] | None = None
-    headers: tuple[str, ...] = ()
-    media_type: str | None = "application/json"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One method of one path. Its handler's name and docstring are the operation's id, summary and description."""
-
-    method: str
-    path: str
-    endpoint: Open | Guarded
-    answers: tuple[Answer, ...]
-    tag: str
-    body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
-    headers: tuple[str, ...] = ()
-    """Request headers that it heeds."""
-    problems: tuple[Problems, ...] = ()
-    """Beside those that every route of its kind can give."""
-
+from ringback_service.api import admin, auditing, cancelling, deliveries, jobs, pages, probes, queries, submitting
+from ringback_service.api.endpoint_routes import ENDPOINT_ROUTES
+from ringback_service.api.routing import Answer, Guarded, Open, Route
 
 _JOB = (Problems.JOB_NOT_FOUND,)
 _DELIVERY = (Problems.DELIVERY_NOT_FOUND,)
@@ -162,18 +109,12 @@ ROUTES: tuple[Route, ...] = (
         Guarded(Scope.DELIVERIES_WRITE, deliveries.redeliver),
         (
             Answer(202, "It is due now, with the same `webhook-id` and the same bytes.", http.DeliveryBody),
-            Answer(200, "Nothing changed: it is being sent, or its endpoint is gone.", http.DeliveryBody),
+            Answer(200, "Nothing changed: it is being sent.", http.DeliveryBody),
         ),
         "Deliveries",
-        problems=_DELIVERY,
+        problems=(*_DELIVERY, Problems.ENDPOINT_DISABLED, Problems.ENDPOINT_GONE),
     ),
-    Route(
-        "GET",
-        "/v1/signing-secret",
-        Guarded(Scope.SECRETS, admin.get_signing_secret),
-        (Answer(200, "The live secrets.", http.SigningSecretsBody),),
-        "Secrets",
-    ),
+    *ENDPOINT_ROUTES,
     Route(
         "POST",
         "/v1/keys",
@@ -215,6 +156,14 @@ ROUTES: tuple[Route, ...] = (
         Guarded(Scope.ADMIN, admin.list_tenants),
         (Answer(200, "All tenants.", http.TenantsBody),),
         "Administration",
+    ),
+    Route(
+        "GET",
+        "/v1/audit",
+        Guarded(Scope.ADMIN, auditing.list_audit),
+        (Answer(200, "A page of entries.", http.AuditPage, ("Link",)),),
+        "Administration",
+        query=queries.PageQuery,
     ),
     Route("GET", "/healthz", Open(probes.healthz), (Answer(200, "It lives.", http.HealthBody),), "Probes"),
     Route(

@@ -11,7 +11,7 @@ from ringback_service.api.boundary import REQUEST_ID, Handler, request_id_of
 from ringback_service.api.calls import OpenCall
 from ringback_service.api.dependencies import ApiDependencies
 from ringback_service.api.refusals import Refused
-from ringback_service.api.routes import OpenHandler, Route
+from ringback_service.api.routing import OpenHandler, Route
 
 
 def stray_handler(routes: Iterable[Route]) -> OpenHandler:

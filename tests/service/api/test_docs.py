@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ringback_schemas.problems import Problems
-from ringback_service.api.routes import ROUTES, Guarded
+from ringback_service.api.routes import ROUTES
+from ringback_service.api.routing import Guarded
 from tests.skeleton.test_docs import table
 
 PAGE = Path(__file__).parents[3] / "docs" / "http-api.md"

@@ -8,7 +8,8 @@ import pytest
 
 from ringback_backends.contracts.errors import RowRefused, SchemaMismatch, StoreUnavailable
 from ringback_service.api import bodies
-from ringback_service.api.routes import ROUTES, Guarded, Route
+from ringback_service.api.routes import ROUTES
+from ringback_service.api.routing import Guarded, Route
 from tests.service.api.conftest import Api
 
 OUTAGES: list[Exception] = [StoreUnavailable("accept", "connection refused"), SchemaMismatch("1", "2")]
@@ -16,6 +17,7 @@ BODIES = {
     "/v1/jobs": {"type": "test.echo"},
     "/v1/keys": {"name": "x", "scopes": ["jobs:read"]},
     "/v1/tenants": {"name": "x"},
+    "/v1/endpoints": {"url": "https://192.0.2.1/hook"},
 }
 ON_STORE = [route for route in ROUTES if isinstance(route.endpoint, Guarded) and route.path != "/v1/task-types"]
 METHODS = [
@@ -32,6 +34,13 @@ METHODS = [
     "revoke_key",
     "create_tenant",
     "list_tenants",
+    "create_endpoint",
+    "get_endpoint",
+    "list_endpoints",
+    "endpoint_secrets",
+    "public_keys",
+    "audit",
+    "list_audit",
 ]
 
 
@@ -52,10 +61,10 @@ async def test_store_that_is_away_is_a_503(
     """On every route: come again, and nothing of what the database said."""
     await api.call("GET", "/v1/task-types")
     _break(api, monkeypatch, error)
-    kind = {"deliveries": "dlv", "keys": "key"}.get(route.path.split("/")[2], "job")
+    kind = {"deliveries": "dlv", "keys": "key", "endpoints": "end"}.get(route.path.split("/")[2], "job")
     path = re.sub(r"\{id\}", f"{kind}_01kb3v4r6de0qv8t3kq1x1m9za", route.path)
 
-    reply = await api.call(route.method, path, json=BODIES.get(route.path) if route.method == "POST" else None)
+    reply = await api.call(route.method, path, json=None if route.body is None else BODIES.get(route.path, {}))
 
     assert reply.problem == (503, "storage-unavailable")
     assert reply.headers["Retry-After"] == "2"
