@@ -7,19 +7,20 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 from pydantic_core import to_json
 
+from ringback.client.endpoints import EndpointCalls
 from ringback.client.errors import StillRunning
+from ringback.client.paging import pages
+from ringback.client.secrets import SecretCalls
 from ringback.client.transport import Transport
 from ringback_schemas.http import (
     DeliveryBody,
     DeliveryPage,
     JobBody,
     JobPage,
-    SigningSecretsBody,
     TaskTypeBody,
     TaskTypesBody,
 )
@@ -29,20 +30,23 @@ from ringback_schemas.states import DeliveryState, JobState
 GIVE_UP_AFTER_S = 60.0
 FIRST_POLL_S = 0.05
 LONGEST_POLL_S = 2.0
-PAGE = 100
 
 
 class Client:
     """Talks to a Ringback API: ``async with Client("https://jobs.example", key) as client``.
 
-    Every request may be repeated without harm and is, while connections fail or the API answers 503: submitting carries
+    A request that may be repeated without harm is, while connections fail or the API answers 503: submitting carries
     an idempotency key. Errors are in ``ringback.client.errors``; an id that can be
     none raises ``InvalidId`` before anything is asked.
+
+    Registered endpoints are under ``client.endpoints``, what signs webhooks under ``client.secrets``.
     """
 
     def __init__(self, url: str, key: str, *, give_up_after_s: float = GIVE_UP_AFTER_S) -> None:
         """``url`` is where the API is, without ``/v1``; ``give_up_after_s`` bounds the repetition of one request."""
         self._transport = Transport(url, key, give_up_after_s=give_up_after_s)
+        self.endpoints = EndpointCalls(self._transport)
+        self.secrets = SecretCalls(self._transport)
 
     def __repr__(self) -> str:
         return f"Client({self._transport.url!r}, '***')"
@@ -174,7 +178,7 @@ class Client:
         wanted = {"type": type, "tag": tag, "queue": queue, "created_after": _moment(created_after)}
         query = [(name, value) for name, value in wanted.items() if value is not None]
         query += [("state", one) for one in state]
-        async for page in self._pages("/v1/jobs", query):
+        async for page in pages(self._transport, "/v1/jobs", query):
             for job in JobPage.model_validate_json(page).items:
                 yield job
 
@@ -185,7 +189,7 @@ class Client:
 
     async def all_deliveries(self, *, state: Sequence[DeliveryState] = ()) -> AsyncIterator[DeliveryBody]:
         """Deliveries of all jobs, newest first, without their attempts."""
-        async for page in self._pages("/v1/deliveries", [("state", one) for one in state]):
+        async for page in pages(self._transport, "/v1/deliveries", [("state", one) for one in state]):
             for delivery in DeliveryPage.model_validate_json(page).items:
                 yield delivery
 
@@ -201,8 +205,7 @@ class Client:
 
     async def signing_secrets(self) -> list[str]:
         """What verifies callbacks, newest first, for ``verify_webhook``: ``whsec_…``, or ``whpk_…`` of a key pair."""
-        answer = await self._transport.request("GET", "/v1/signing-secret")
-        return _verifying(answer.body)
+        return [one.secret or one.public_key or "" for one in await self.secrets.show()]
 
     async def task_types(self) -> list[TaskTypeBody]:
         """The tasks that jobs can ask for, with their JSON Schemas."""
@@ -214,22 +217,6 @@ class Client:
     ) -> JobBody:
         answer = await self._transport.request(method, path, body=body, headers=headers)
         return JobBody.model_validate_json(answer.body)
-
-    async def _pages(self, path: str, query: Sequence[tuple[str, str]]) -> AsyncIterator[bytes]:
-        wanted = [*query, ("limit", str(PAGE))]
-        while True:
-            answer = await self._transport.request("GET", path, query=wanted)
-            yield answer.body
-            following = orjson.loads(answer.body)["next"]
-            if following is None:
-                return
-            # only its parameters: the API may know itself by another name than we know it by
-            wanted = parse_qsl(urlsplit(following).query, keep_blank_values=True)
-
-
-def _verifying(secrets: bytes) -> list[str]:
-    live = SigningSecretsBody.model_validate_json(secrets).secrets
-    return [one.secret or one.public_key or "" for one in live]
 
 
 def _moment(moment: datetime | None) -> str | None:

@@ -80,11 +80,12 @@ class Transport:
         query: _Query | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        is_repeatable: bool = True,
     ) -> Answer:
         """The answer, when it is a success (2xx).
 
-        Every request of this client may be made twice without harm, so it is, with growing jittered pauses and never
-        before what ``Retry-After`` says.
+        A request that may be made twice without harm is, with growing jittered pauses and never before what
+        ``Retry-After`` says. One that may not is repeated only when nobody can have seen it.
 
         Raises:
             ProblemError: the API refused.
@@ -101,10 +102,27 @@ class Transport:
                 reraise=True,
             ):
                 with attempt:
-                    return await self._once(method, path, query, body, sent)
+                    return await self._try(method, path, query, body, sent, is_repeatable=is_repeatable)
         except _NotNow as error:
             raise error.cause from error.cause.__cause__
         raise AssertionError("unreachable: the loop returns or raises")
+
+    async def _try(
+        self,
+        method: str,
+        path: str,
+        query: _Query | None,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        is_repeatable: bool,
+    ) -> Answer:
+        try:
+            return await self._once(method, path, query, body, headers)
+        except _NotNow as error:
+            if is_repeatable or isinstance(error.cause.__cause__, aiohttp.ClientConnectorError):
+                raise
+            raise error.cause from error.cause.__cause__
 
     async def _once(
         self, method: str, path: str, query: _Query | None, body: bytes | None, headers: Mapping[str, str]
