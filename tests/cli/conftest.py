@@ -65,6 +65,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         port=0,
         public_url="http://127.0.0.1:0",
         drain_s=0,
+        callback_allow=["127.0.0.0/8"],
     )
     ready, found = threading.Event(), dict[str, str]()
     loop = asyncio.new_event_loop()

@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from ringback.cli import commands_deliveries, commands_demo, commands_jobs, commands_keys, commands_processes
+from ringback.cli import (
+    commands_deliveries,
+    commands_demo,
+    commands_endpoints,
+    commands_jobs,
+    commands_keys,
+    commands_processes,
+    commands_secrets,
+    commands_tenants,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,5 +39,8 @@ def _root(
 commands_processes.add_to(app)
 commands_jobs.add_to(app)
 commands_deliveries.add_to(app)
+commands_endpoints.add_to(app)
+commands_secrets.add_to(app)
 commands_keys.add_to(app)
+commands_tenants.add_to(app)
 commands_demo.add_to(app)

@@ -1,6 +1,8 @@
 """What commands ask of the API, and how waiting looks."""
 
+import asyncio
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,8 +10,12 @@ from typing import Any
 
 from ringback.cli.connection import call
 from ringback.client import Client
-from ringback_schemas.http import DeliveryBody, JobBody
+from ringback_schemas.http import DeliveryBody, EndpointBody, JobBody
 from ringback_schemas.states import DeliveryState, JobState
+
+FIRST_ATTEMPT_WITHIN_S = 40.0
+"""Longer than any endpoint may take to answer."""
+LOOK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,34 @@ def list_deliveries(*, states: Sequence[DeliveryState], limit: int) -> list[Deli
             if len(found) >= limit:
                 break
         return found
+
+    return call(work)
+
+
+def list_endpoints(limit: int) -> list[EndpointBody]:
+    """At most so many endpoints, newest first."""
+
+    async def work(client: Client) -> list[EndpointBody]:
+        found: list[EndpointBody] = []
+        async for endpoint in client.endpoints.list():
+            found.append(endpoint)
+            if len(found) >= limit:
+                break
+        return found
+
+    return call(work)
+
+
+def send_endpoint_test(endpoint_id: str, *, wait: bool) -> DeliveryBody:
+    """The delivery of a test; tried once when it is waited for, unless that takes too long."""
+
+    async def work(client: Client) -> DeliveryBody:
+        delivery = await client.endpoints.test(endpoint_id)
+        give_up_at = time.monotonic() + FIRST_ATTEMPT_WITHIN_S
+        while wait and not delivery.attempts and not delivery.done and time.monotonic() < give_up_at:
+            await asyncio.sleep(LOOK_EVERY_S)
+            delivery = await client.delivery(delivery.id)
+        return delivery
 
     return call(work)
 

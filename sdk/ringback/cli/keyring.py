@@ -1,4 +1,4 @@
-"""API keys in the store, without a running API."""
+"""API keys and tenants in the store, without a running API."""
 
 import asyncio
 import hashlib
@@ -12,9 +12,9 @@ from ringback.embedded import new_api_key
 from ringback.settings import Settings, load_settings
 from ringback_backends.contracts.store import Store
 from ringback_backends.sql import open_store
-from ringback_schemas.http import CreatedKeyBody, KeyBody
+from ringback_schemas.http import CreatedKeyBody, KeyBody, TenantBody
 from ringback_schemas.ids import DEFAULT_TENANT, KeyId, TenantId, check_id, new_id
-from ringback_schemas.tenants import ALL_SCOPES, ApiKeyRecord, Scope
+from ringback_schemas.tenants import ALL_SCOPES, ApiKeyRecord, Scope, TenantRecord
 from ringback_service.bootstrap import HINT_CHARACTERS
 
 T = TypeVar("T")
@@ -43,6 +43,16 @@ def revoke_key(key_id: str, tenant_id: str | None) -> KeyBody | None:
     wanted = KeyId(check_id("key", key_id))
     record = _with_store(tenant_id, lambda store, tenant: store.revoke_key(tenant, wanted))
     return None if record is None else _body(record)
+
+
+def create_tenant(name: str) -> TenantBody:
+    """A fresh tenant, with a signing secret and no key."""
+    return _tenant(_with_store(None, lambda store, _: store.create_tenant(TenantId(new_id("ten")), name)))
+
+
+def list_tenants() -> list[TenantBody]:
+    """All tenants, oldest first."""
+    return [_tenant(record) for record in _with_store(None, lambda store, _: store.list_tenants())]
 
 
 def _with_store(tenant_id: str | None, work: Callable[[Store, TenantId], Awaitable[T]]) -> T:
@@ -83,3 +93,7 @@ def _body(record: ApiKeyRecord) -> KeyBody:
         created_at=record.created_at,
         revoked_at=record.revoked_at,
     )
+
+
+def _tenant(record: TenantRecord) -> TenantBody:
+    return TenantBody(id=record.id, name=record.name, created_at=record.created_at)

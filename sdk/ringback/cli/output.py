@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import typer
@@ -47,7 +47,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty:
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold" if column in {"URL", "REASON"} else "ellipsis", no_wrap=column == "ID")
+        overflow: Literal["fold", "ellipsis"] = "fold" if column in {"URL", "REASON", "SECRET"} else "ellipsis"
+        table.add_column(column, overflow=overflow, no_wrap=column == "ID")
     for row in rows:
         table.add_row(*[Text(cell, style=STATE_COLOURS.get(cell, "")) for cell in row])
     # off a terminal nothing is cut: a program may be reading after all

@@ -1,4 +1,4 @@
-"""One job or one delivery, for people."""
+"""One job, one delivery or one endpoint, for people."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ import typer
 
 from ringback.cli.asking import describe
 from ringback.cli.output import ago, print_fields, print_table, print_value
-from ringback_schemas.http import DeliveryBody, JobBody
+from ringback_schemas.http import DeliveryBody, EndpointBody, JobBody
 
 
 def show_job(job: JobBody) -> None:
@@ -50,6 +50,31 @@ def show_delivery(delivery: DeliveryBody) -> None:
         for one in delivery.attempts or ()
     ]
     print_table(("#", "WHEN", "TOOK", "VERDICT", "REASON"), rows, empty="not tried yet")
+
+
+def show_endpoint(endpoint: EndpointBody) -> None:
+    """What it is, what it wants, and how it goes."""
+    rate, in_flight, timeout_s = endpoint.rate_limit_per_s, endpoint.max_in_flight, endpoint.timeout_s
+    print_fields(
+        [
+            ("id", endpoint.id),
+            ("url", endpoint.url),
+            ("state", "enabled" if endpoint.enabled else f"disabled: {endpoint.disabled_reason}"),
+            ("events", " ".join(endpoint.events) or "*"),
+            ("description", endpoint.description or None),
+            ("headers", " ".join(f"{name}={value}" for name, value in endpoint.headers.items()) or None),
+            ("limits", None if rate is None else f"{rate:g} a second"),
+            ("in flight", None if in_flight is None else f"at most {in_flight}"),
+            ("timeout", None if timeout_s is None else f"{timeout_s:g} s"),
+            ("body", str(endpoint.body_format)),
+            ("signing", str(endpoint.signing)),
+            ("order", "one at a time, in order" if endpoint.is_fifo else None),
+            ("consent", str(endpoint.consent) if endpoint.needs_consent else None),
+            ("failures", f"{endpoint.failures_in_row} in a row" if endpoint.failures_in_row else None),
+            ("success", None if endpoint.last_success_at is None else ago(endpoint.last_success_at)),
+            ("made", _when(endpoint.created_at)),
+        ]
+    )
 
 
 def _when(moment: datetime) -> str:
