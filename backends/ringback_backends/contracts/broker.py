@@ -84,7 +84,8 @@ class Broker(Protocol):
     async def publish(self, queue: Queue, envelope: Envelope) -> None:
         """Returns when the broker has the envelope safe. Many may be under way at once.
 
-        A queue that was never declared is declared first. Bounded: gives up after a deadline.
+        A queue that was never declared is declared first, though not any number of them. Bounded: gives up after a
+        deadline.
 
         Raises:
             BrokerUnavailable: away, blocked, too slow, refused or unroutable. The broker may have it all the same.

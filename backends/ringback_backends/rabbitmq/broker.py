@@ -13,7 +13,7 @@ from ringback_backends.rabbitmq.inbox import Inbox
 from ringback_backends.rabbitmq.line import Line
 from ringback_backends.rabbitmq.link import Link
 from ringback_backends.rabbitmq.parking import Parking
-from ringback_backends.rabbitmq.publisher import Publisher
+from ringback_backends.rabbitmq.publisher import MOST_NEW_QUEUES, Publisher
 from ringback_backends.rabbitmq.subscription import RabbitSubscription
 from ringback_backends.rabbitmq.topology import DELIVERIES, WORK, QueueType, parking, shape_of
 from ringback_schemas.envelopes import Envelope
@@ -39,6 +39,7 @@ class RabbitBroker:
         publish_within_s: float = PUBLISH_WITHIN_S,
         prefetch: int = PREFETCH,
         quiet_s: float = QUIET_S,
+        most_new_queues: int = MOST_NEW_QUEUES,
         observer: BrokerObserver | None = None,
     ) -> None:
         """Connects to nothing yet.
@@ -49,6 +50,7 @@ class RabbitBroker:
             publish_within_s: the deadline of one publish.
             prefetch: the most unsettled envelopes of one subscription.
             quiet_s: after so many seconds without a message a consumer begins anew, in case the server has lost it.
+            most_new_queues: how many it makes to publish to; past that it uses those that somebody else has made.
             observer: told of publishes, parked messages and reconnections.
         """
         self._url = url
@@ -60,7 +62,9 @@ class RabbitBroker:
         self._background = Background(self._wake_all)
         self._publishing = Link(url, "publishing", self._health, self._observer, self._prepare)
         self._consuming: Link | None = None
-        self._publisher = Publisher(self._publishing, self._health, self._observer, publish_within_s)
+        self._publisher = Publisher(
+            self._publishing, self._health, self._observer, publish_within_s, most_new_queues=most_new_queues
+        )
         self._parking = Parking(self._publisher, parking(self._type), self._observer)
         self._subscriptions: list[tuple[RabbitSubscription, Inbox]] = []
         self._is_started = False

@@ -13,7 +13,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq import Channel
 from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource
 
-from ringback_backends.contracts.errors import BrokerMisfit
+from ringback_backends.contracts.errors import BrokerMisfit, BrokerUnavailable
 from ringback_backends.rabbitmq.errors import explain, own_cancellation_only
 from ringback_backends.rabbitmq.line import STEP_S, Line, close_channel
 from ringback_backends.rabbitmq.topology import ExchangeShape, QueueShape, QueueType
@@ -21,14 +21,33 @@ from ringback_backends.rabbitmq.topology import ExchangeShape, QueueShape, Queue
 T = TypeVar("T")
 
 
-async def declare(line: Line, *shapes: ExchangeShape | QueueShape) -> list[str]:
+class Allowance:
+    """Which queues may be made: whoever submits jobs names queues, and each costs the server memory for good."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._made: set[str] = set()
+
+    def spend(self, name: str) -> None:
+        """That one is made; again, perhaps, for what was made once and deleted may be made anew.
+
+        Raises:
+            BrokerUnavailable: as many others were made as may be. Jobs of that queue are found by polling.
+        """
+        if name not in self._made and len(self._made) >= self._most:
+            raise BrokerUnavailable(f"{name} is not there, and this process has made as many queues as it may")
+        self._made.add(name)
+
+
+async def declare(line: Line, *shapes: ExchangeShape | QueueShape, allowance: Allowance | None = None) -> list[str]:
     """See to it that these and what leads to them exist; remarks on what is not as wanted and can be lived with.
 
     Raises:
         BrokerMisfit: something is there and cannot be used.
+        BrokerUnavailable: a queue is not there, and the allowance is used up.
         OSError, AMQPError and the rest of ``DRIVER_ERRORS``: the server could not be asked.
     """
-    declarer = _Declarer(line)
+    declarer = _Declarer(line, allowance)
     try:
         remarks = [await declarer.declare(shape) for shape in shapes]
     finally:
@@ -37,8 +56,9 @@ async def declare(line: Line, *shapes: ExchangeShape | QueueShape) -> list[str]:
 
 
 class _Declarer:
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, allowance: Allowance | None) -> None:
         self._line = line
+        self._allowance = allowance
         self._channel: Channel | None = None
 
     async def close(self) -> None:
@@ -76,6 +96,8 @@ class _Declarer:
         try:
             await self._ask(lambda channel: channel.queue_declare(shape.name, passive=True))
         except ChannelNotFoundEntity:
+            if self._allowance is not None:
+                self._allowance.spend(shape.name)
             await self._make_queue(shape.name, shape.arguments)
             return None
         except ChannelLockedResource as error:

@@ -5,7 +5,7 @@ from itertools import cycle
 
 from aiormq import Channel
 
-from ringback_backends.rabbitmq.declaring import declare
+from ringback_backends.rabbitmq.declaring import Allowance, declare
 from ringback_backends.rabbitmq.health import Health
 from ringback_backends.rabbitmq.line import Line
 from ringback_backends.rabbitmq.topology import QueueShape
@@ -17,8 +17,9 @@ CHANNELS = 2
 class Desk:
     """Made anew for each connection."""
 
-    def __init__(self, line: Line, health: Health) -> None:
+    def __init__(self, line: Line, health: Health, allowance: Allowance) -> None:
         self.line = line
+        self._allowance = allowance
         self._health = health
         self._channels: list[Channel | None] = [None] * CHANNELS
         self._turns = cycle(range(CHANNELS))
@@ -46,7 +47,7 @@ class Desk:
             return known
         async with self._declaring:
             if shape not in self._declared:
-                remarks = await declare(self.line, shape)
+                remarks = await declare(self.line, shape, allowance=self._allowance)
                 self._health.note(shape.name, "; ".join(remarks) or None)
                 self._declarations += 1
                 self._declared[shape] = self._declarations

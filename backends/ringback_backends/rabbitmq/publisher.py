@@ -8,6 +8,7 @@ from aiormq import Channel, spec
 
 from ringback_backends.broker_observer import BrokerObserver
 from ringback_backends.contracts.errors import BrokerMisfit, BrokerUnavailable
+from ringback_backends.rabbitmq.declaring import Allowance
 from ringback_backends.rabbitmq.desk import Desk
 from ringback_backends.rabbitmq.errors import DRIVER_ERRORS, explain, own_cancellation_only
 from ringback_backends.rabbitmq.health import Health
@@ -15,6 +16,8 @@ from ringback_backends.rabbitmq.link import Link
 from ringback_backends.rabbitmq.topology import QueueShape
 
 MAX_OUTSTANDING = 256
+MOST_NEW_QUEUES = 100
+"""Queues that one process makes to publish to; those that are there do not count, nor those that it consumes."""
 ATTEMPTS = 3
 """A deleted exchange takes the channel with it, and that may take the connection with it: after both, once more."""
 
@@ -34,12 +37,21 @@ class _Refused(BrokerUnavailable):
 class Publisher:
     """Publishes over one link."""
 
-    def __init__(self, link: Link, health: Health, observer: BrokerObserver, deadline_s: float) -> None:
+    def __init__(
+        self,
+        link: Link,
+        health: Health,
+        observer: BrokerObserver,
+        deadline_s: float,
+        *,
+        most_new_queues: int = MOST_NEW_QUEUES,
+    ) -> None:
         self._link = link
         self._health = health
         self._observer = observer
         self._deadline_s = deadline_s
         self._slots = asyncio.Semaphore(MAX_OUTSTANDING)
+        self._allowance = Allowance(most_new_queues)
         self._desk: Desk | None = None
 
     async def publish(self, shape: QueueShape, body: bytes, headers: Headers | None = None) -> None:
@@ -54,8 +66,8 @@ class Publisher:
         try:
             await self._within_deadline(shape, body, headers)
             result = "confirmed"
-        except _Refused as refused:
-            result = refused.result
+        except BrokerUnavailable as refused:
+            result = refused.result if isinstance(refused, _Refused) else "refused"
             raise
         except BrokerMisfit as misfit:
             result = "refused"
@@ -92,7 +104,7 @@ class Publisher:
         if line.is_blocked:
             raise _Refused("blocked", "the server takes no messages now (out of memory or disk)")
         if self._desk is None or self._desk.line is not line:
-            self._desk = Desk(line, self._health)
+            self._desk = Desk(line, self._health, self._allowance)
         return self._desk
 
 

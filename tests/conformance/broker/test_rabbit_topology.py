@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from urllib.parse import urlsplit, urlunsplit
 
 import aio_pika
@@ -95,6 +96,26 @@ async def test_publish_declares_again_what_was_deleted(broker: RabbitBroker, vho
     taken = await take(broker.subscribe((queue,)), 101)
     assert first == taken[0]
     assert {second.ids} == {envelope.ids for envelope in taken[1:]}
+
+
+async def test_publishing_makes_so_many_queues_and_no_more(vhost: VirtualHost, closing: AsyncExitStack) -> None:
+    """Whoever submits jobs names queues; what is there, or was made by this process before, can still be used."""
+    broker = RabbitBroker(vhost.url, most_new_queues=2)
+    closing.push_async_callback(broker.close)
+    first, second, third, theirs = (fresh_queue() for _ in range(4))
+    await broker.start()
+    await broker.publish(first, jobs())
+    await broker.publish(second, jobs())
+    await asyncio.to_thread(vhost.declare, "queues", f"ringback.work.{theirs.name}")
+    await asyncio.to_thread(vhost.delete, "queues", f"ringback.work.{first.name}")
+
+    with pytest.raises(BrokerUnavailable, match=r"as many queues as it may"):
+        await broker.publish(third, jobs())
+    await broker.publish(theirs, jobs())
+    await broker.publish(first, jobs())
+
+    arrived = await take(broker.subscribe((first, second, theirs)), 3)
+    assert len(arrived) == 3  # what the deleted queue held is gone with it
 
 
 async def test_broker_comes_back_when_its_virtual_host_is_made_anew(broker: RabbitBroker, vhost: VirtualHost) -> None:
