@@ -93,6 +93,7 @@ class Intake(Generic[Claimed]):
         self._held: deque[_Held] = deque()
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self._is_finishing = False
         self._is_full = False
         self._poll_at = 0.0
         # A backlog is polled batch after batch, and so is what waits; envelopes take turns with both, or they would
@@ -121,6 +122,12 @@ class Intake(Generic[Claimed]):
     def stop(self) -> None:
         """Take nothing new. Safe to call twice, and before ``run``."""
         self._is_stopping = True
+        self._wake.set()
+
+    def finish(self) -> None:
+        """Stop once a poll finds no more than there is room for. Safe to call twice, and before ``run``."""
+        self._is_finishing = True
+        self._poll_at = 0.0
         self._wake.set()
 
     def freed(self) -> None:
@@ -192,6 +199,7 @@ class Intake(Generic[Claimed]):
         claimed = await self._work.claim_due(limit)
         if len(claimed) < limit:
             self._poll_at = asyncio.get_running_loop().time() + self._interval()
+            self._is_stopping |= self._is_finishing
         if claimed:
             self._work.take(claimed, "poll")
 

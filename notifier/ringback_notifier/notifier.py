@@ -80,6 +80,7 @@ class Notifier:
         self._is_alive = is_alive
         self._intake: Intake[ClaimedDelivery] | None = None
         self._is_stopping = False
+        self._is_finishing = False
 
     async def run(self) -> None:
         """Deliver until ``stop``, and then until what is in flight has ended or the grace has passed.
@@ -97,6 +98,8 @@ class Notifier:
             )
             self._intake = intake
             self._claims.begin(intake.nudge)
+            if self._is_finishing:
+                intake.finish()
             if self._is_stopping:
                 intake.stop()
             async with asyncio.TaskGroup() as flights:
@@ -116,6 +119,12 @@ class Notifier:
         self._is_stopping = True
         if self._intake is not None:
             self._intake.stop()
+
+    def finish(self) -> None:
+        """Deliver what is due by now, then stop. Safe to call twice, and before ``run``."""
+        self._is_finishing = True
+        if self._intake is not None:
+            self._intake.finish()
 
     def stop_now(self) -> None:
         """Stop, and do not wait for what is in flight. Safe to call twice, and before ``run``."""

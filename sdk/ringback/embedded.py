@@ -9,6 +9,7 @@ A composition root, for ``ringback serve`` and ``ringback demo``, and for progra
 import asyncio
 import secrets
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version
@@ -41,6 +42,9 @@ from ringback_service.main_worker import worker_plan
 from ringback_service.worker.worker import Worker
 
 ADMIN_KEY_FILE = "admin.key"
+
+FINISH_S = 5.0
+"""How long what the last jobs told may still be taken in hand: more of it waits in the store for the next start."""
 
 CLEAN = 0
 UNCLEAN = 8
@@ -183,8 +187,37 @@ class Embedded:
         return await self._stack.enter_async_context(server)
 
     async def _run(self, frame: Frame, store: Store) -> None:
-        components: list[Component] = [_FrontEnd(self._server), self._worker, self._notifier]
-        await frame.run(self._shutdown, components, [Sampler(store, self._metrics.samples)])
+        components = _Staged([_FrontEnd(self._server), self._worker], self._notifier)
+        await frame.run(self._shutdown, [components], [Sampler(store, self._metrics.samples)])
+
+
+class _Staged:
+    """All components; the notifier stops last, so that the webhooks of the last jobs go out too."""
+
+    def __init__(self, first: Sequence[Component], notifier: Notifier) -> None:
+        self._first = first
+        self._notifier = notifier
+
+    async def run(self) -> None:
+        """Run until stopped, the notifier until those before it have ended."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._notifier.run(), name="notifier")
+            async with asyncio.TaskGroup() as first:
+                for component in self._first:
+                    first.create_task(component.run(), name=type(component).__name__)
+            self._notifier.finish()
+            asyncio.get_running_loop().call_later(FINISH_S, self._notifier.stop)
+
+    def stop(self) -> None:
+        """Take nothing new, and finish what is in hand."""
+        for component in self._first:
+            component.stop()
+
+    def stop_now(self) -> None:
+        """Give back what is in hand."""
+        for component in self._first:
+            component.stop_now()
+        self._notifier.stop_now()
 
 
 class _FrontEnd:

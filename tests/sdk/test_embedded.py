@@ -97,6 +97,20 @@ async def test_embedded_starts_what_is_for_later_without_polling(tmp_path: Path)
     assert [(job.state, job.attempt) for job in ended] == [("succeeded", 1), ("succeeded", 2)]
 
 
+async def test_embedded_rings_back_for_its_last_jobs(tmp_path: Path, receiver: Receiver) -> None:
+    """What still runs when it is stopped is finished, and told of before it ends."""
+    async with (
+        Embedded(settings_in(tmp_path, poll_s=600, poll_away_s=600)) as service,
+        Client(service.url, service.api_key) as client,
+    ):
+        job = await client.submit("demo.sleep", {"seconds": 0.5}, callback_url=receiver.url())
+        await eventually(lambda: _has_state(client, job.id, "running"), what="the job runs")
+
+    (request,) = receiver.requests
+    assert (request.json()["type"], request.json()["data"]["id"]) == ("job.succeeded", job.id)
+    assert service.exit_code == 0
+
+
 async def test_embedded_cancels_a_running_job(client: Client) -> None:
     """The task stops, and the job ends as cancelled."""
     job = await client.submit("demo.sleep", {"seconds": 60})
