@@ -16,7 +16,8 @@ from tests.faults.fleet import settle
 from tests.faults.stage import Case, NotPlayed, Servers, Stage
 
 SMALL_DISK = Path("/tmp/ringback-fault-small-disk")  # noqa: S108 - a mount point, emptied before and after
-SMALL_DISK_BYTES = 6 * 1024**2
+SMALL_DISK_BYTES = 48 * 1024**2
+"""More than the write-ahead log grows to before it is put back into the file (16 MB)."""
 
 FAILING = """
 CREATE FUNCTION fail_as_if_full() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -108,7 +109,7 @@ async def _failing(stage: Stage, table: str, event: str) -> AsyncIterator[None]:
 
 
 async def _mount_small_disk(servers: Servers, broker_url: str) -> None:
-    """A file system of 6 MB in memory; only root may mount one."""
+    """A file system of 48 MB in memory; only root may mount one."""
     if os.geteuid() != 0:
         raise NotPlayed("only root may mount a small disk")
     if not await asyncio.to_thread(_is_mounted_anew):
