@@ -1,4 +1,4 @@
-"""The audit log: who did what to secrets, keys and endpoints."""
+"""The audit log: who did what to secrets, keys and endpoints, and who had many webhooks sent again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +21,8 @@ class AuditAction(StrEnum):
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
     TENANT_CREATED = "tenant.created"
+    REPLAY_CREATED = "replay.created"
+    REPLAY_CANCELLED = "replay.cancelled"
 
 
 @dataclass(frozen=True, slots=True)

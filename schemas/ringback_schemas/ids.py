@@ -20,6 +20,7 @@ TenantId = NewType("TenantId", str)
 InstanceId = NewType("InstanceId", str)
 SecretId = NewType("SecretId", str)
 AuditId = NewType("AuditId", str)
+ReplayId = NewType("ReplayId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
@@ -99,6 +100,11 @@ def new_secret_id() -> SecretId:
 def new_audit_id() -> AuditId:
     """A fresh ``aud_…``."""
     return AuditId(new_id("aud"))
+
+
+def new_replay_id() -> ReplayId:
+    """A fresh ``rpl_…``."""
+    return ReplayId(new_id("rpl"))
 
 
 def fanned_delivery_id(event_id: EventId, endpoint_id: EndpointId) -> DeliveryId:

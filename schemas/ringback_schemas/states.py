@@ -1,4 +1,4 @@
-"""The states of jobs and deliveries, and the one table of legal transitions for each.
+"""The states of jobs, deliveries and replays, and the one table of legal transitions for each.
 
 docs/states.md draws them; a property test proves that the store allows nothing else.
 """
@@ -29,6 +29,15 @@ class DeliveryState(StrEnum):
     RETRYING = "retrying"
     DELIVERED = "delivered"
     EXHAUSTED = "exhausted"
+    CANCELLED = "cancelled"
+
+
+class ReplayState(StrEnum):
+    """Where a replay is on its road."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
     CANCELLED = "cancelled"
 
 
@@ -67,6 +76,13 @@ DELIVERY_TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.CANCELLED: frozenset(),
 }
 
+REPLAY_TRANSITIONS: dict[ReplayState, frozenset[ReplayState]] = {
+    ReplayState.PENDING: frozenset({ReplayState.RUNNING, ReplayState.CANCELLED}),
+    ReplayState.RUNNING: frozenset({ReplayState.DONE, ReplayState.CANCELLED}),
+    ReplayState.DONE: frozenset(),
+    ReplayState.CANCELLED: frozenset(),
+}
+
 JOB_READY = (JobState.QUEUED, JobState.SCHEDULED, JobState.RETRYING)
 """States from which a worker may claim a job whose ``run_at`` has come."""
 
@@ -76,6 +92,14 @@ DELIVERY_READY = (DeliveryState.PENDING, DeliveryState.RETRYING)
 """States from which a notifier may claim a delivery whose ``next_attempt_at`` has come."""
 
 DELIVERY_DONE = (DeliveryState.DELIVERED, DeliveryState.EXHAUSTED, DeliveryState.CANCELLED)
+
+DELIVERY_REDELIVERABLE = (DeliveryState.RETRYING, DeliveryState.DELIVERED, DeliveryState.EXHAUSTED)
+"""States from which a delivery may be sent again because somebody asks for it."""
+
+REPLAY_OPEN = (ReplayState.PENDING, ReplayState.RUNNING)
+"""States in which a replay has something to do."""
+
+REPLAY_DONE = (ReplayState.DONE, ReplayState.CANCELLED)
 
 
 class IllegalTransition(RingbackError):

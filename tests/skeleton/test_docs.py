@@ -7,7 +7,7 @@ import pytest
 
 from ringback_schemas.deliveries import Verdict
 from ringback_schemas.job_errors import JobErrorCode
-from ringback_schemas.states import DELIVERY_TRANSITIONS, JOB_TRANSITIONS
+from ringback_schemas.states import DELIVERY_TRANSITIONS, JOB_TRANSITIONS, REPLAY_TRANSITIONS
 from tests.faults.cases import ALL_CASES
 
 REPOSITORY = Path(__file__).parents[2]
@@ -42,8 +42,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize(
     ("heading", "transitions"),
-    [("A job", JOB_TRANSITIONS), ("A delivery", DELIVERY_TRANSITIONS)],
-    ids=["jobs", "deliveries"],
+    [("A job", JOB_TRANSITIONS), ("A delivery", DELIVERY_TRANSITIONS), ("A replay", REPLAY_TRANSITIONS)],
+    ids=["jobs", "deliveries", "replays"],
 )
 def test_states_page_has_the_table_of_transitions(heading: str, transitions: dict[str, frozenset[str]]) -> None:
     """Each state may become in the page what it may become in the code."""

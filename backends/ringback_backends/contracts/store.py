@@ -8,10 +8,13 @@ from ringback_backends.contracts.endpoints import EndpointStore
 from ringback_backends.contracts.instances import InstanceStore
 from ringback_backends.contracts.jobs import JobStore
 from ringback_backends.contracts.lanes import LaneStore
+from ringback_backends.contracts.replays import ReplayStore
 from ringback_backends.contracts.tenants import TenantStore
 
 
-class Store(JobStore, DeliveryStore, LaneStore, EndpointStore, InstanceStore, TenantStore, AuditStore, Protocol):
+class Store(
+    JobStore, DeliveryStore, LaneStore, EndpointStore, InstanceStore, TenantStore, AuditStore, ReplayStore, Protocol
+):
     """Keeps everything. One conformance suite (tests/conformance) says when a back end is done.
 
     A store belongs to one event loop. Any call may raise ``StoreUnavailable``, and does within a bounded time.

@@ -19,7 +19,7 @@ from ringback_schemas.deliveries import (
     WaitReason,
 )
 from ringback_schemas.ids import DeliveryId, InstanceId, JobId, TenantId
-from ringback_schemas.states import DeliveryState
+from ringback_schemas.states import DELIVERY_REDELIVERABLE, DeliveryState
 
 RECORDS = select(
     deliveries.c.id,
@@ -65,7 +65,14 @@ SELECT destination FROM waiting WHERE destination IS NOT NULL LIMIT :most
 
 RELEASED = {"state": DeliveryState.PENDING.value, "owner": None}
 
-REDELIVERABLE = (DeliveryState.RETRYING, DeliveryState.DELIVERED, DeliveryState.EXHAUSTED)
+AFRESH: dict[str, Any] = {
+    "state": DeliveryState.PENDING.value,
+    "tries": 0,
+    "next_attempt_at": now(),
+    "finished_at": None,
+    "waits_for": None,
+}
+"""A delivery that is sent again: due at once, at the beginning of its schedule."""
 
 
 class DeliveryQueries:
@@ -111,8 +118,8 @@ class DeliveryQueries:
         )
         afresh = (
             update(deliveries)
-            .where(mine, deliveries.c.state.in_([state.value for state in REDELIVERABLE]))
-            .values(state=DeliveryState.PENDING.value, tries=0, next_attempt_at=now(), finished_at=None, waits_for=None)
+            .where(mine, deliveries.c.state.in_([state.value for state in DELIVERY_REDELIVERABLE]))
+            .values(AFRESH)
         )
 
         def redeliver(connection: Connection) -> DeliveryRecord | None:

@@ -337,3 +337,29 @@ audit_log = Table(
     Column("detail", Text, nullable=False),
     Column("at", Moment, nullable=False),
 )
+
+OPEN = text("state IN ('pending', 'running')")
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("tenant_id", Name, primary_key=True),
+    Column("id", Name, primary_key=True),
+    Column("filter", Text, nullable=False),
+    Column("is_dry_run", Boolean, nullable=False),
+    Column("state", Name, nullable=False),
+    Column("is_counted", Boolean, nullable=False),
+    # the delivery at which its walk has arrived
+    Column("place", Name, nullable=False),
+    Column("matched", Integer, nullable=False),
+    Column("redelivered", Integer, nullable=False),
+    Column("skipped_changed", Integer, nullable=False),
+    Column("skipped_disabled", Integer, nullable=False),
+    Column("skipped_gone", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    # when it last had its turn, so that a long one does not keep the others waiting
+    Column("turn_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+    Index("replays_open", "turn_at", "id", postgresql_where=OPEN, sqlite_where=OPEN),
+)

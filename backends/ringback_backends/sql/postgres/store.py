@@ -16,6 +16,7 @@ from ringback_backends.sql.postgres.engine import PostgresDatabase
 from ringback_backends.sql.postgres.finish import PostgresFinish
 from ringback_backends.sql.postgres.lanes import PostgresLanes
 from ringback_backends.sql.postgres.pool import Pool
+from ringback_backends.sql.replays import ReplayQueries
 from ringback_backends.sql.schema import SchemaQueries
 from ringback_backends.sql.signing import SecretBox
 from ringback_backends.sql.telling import EventQueries
@@ -34,6 +35,7 @@ class PostgresStore(
     EndpointQueries,
     ArmingQueries,
     AuditQueries,
+    ReplayQueries,
     InstanceQueries,
     TenantQueries,
     KeyQueries,

@@ -7,6 +7,7 @@ from ringback_backends.sql.endpoints import EndpointQueries
 from ringback_backends.sql.instances import InstanceQueries
 from ringback_backends.sql.jobs import JobQueries
 from ringback_backends.sql.keys import KeyQueries
+from ringback_backends.sql.replays import ReplayQueries
 from ringback_backends.sql.schema import SchemaQueries
 from ringback_backends.sql.signing import SecretBox
 from ringback_backends.sql.sqlite.accept import SqliteAccept
@@ -31,6 +32,7 @@ class SqliteStore(
     EndpointQueries,
     ArmingQueries,
     AuditQueries,
+    ReplayQueries,
     InstanceQueries,
     TenantQueries,
     KeyQueries,
