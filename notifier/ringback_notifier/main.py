@@ -14,6 +14,7 @@ from ringback_backends.composing import HEART_CONNECTIONS, connecting, pace, pro
 from ringback_backends.lease.drain import Shutdown, StoppedEarly
 from ringback_backends.lease.frame import FramePlan, framed
 from ringback_backends.observed import observed
+from ringback_backends.replayer import Replayer
 from ringback_backends.sampling import Sampler
 from ringback_backends.sql import open_store
 from ringback_notifier.lane import LanePlan
@@ -77,7 +78,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Noti
         )
         await stack.enter_async_context(probed(settings, store, broker, metrics, shutdown))
         log.info("notifier_started", concurrency=plan.concurrency, polls_every_s=plan.pace.poll_s)
-        await frame.run(shutdown, [notifier], [Sampler(store, metrics.samples)])
+        await frame.run(shutdown, [notifier], [Sampler(store, metrics.samples), Replayer(store, frame.announcer)])
     log.info("notifier_stopped")
     return notifier
 

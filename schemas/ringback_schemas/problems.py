@@ -73,6 +73,12 @@ class Problems(Enum):
         "There is no such endpoint",
         "No endpoint of your tenant has this id. Another tenant's endpoint looks just the same.",
     )
+    REPLAY_NOT_FOUND = ProblemType(
+        "replay-not-found",
+        HTTPStatus.NOT_FOUND,
+        "There is no such replay",
+        "No replay of your tenant has this id. Another tenant's replay looks just the same.",
+    )
     TENANT_NOT_FOUND = ProblemType(
         "tenant-not-found", HTTPStatus.NOT_FOUND, "There is no such tenant", "No tenant has this id."
     )
@@ -126,6 +132,12 @@ class Problems(Enum):
         HTTPStatus.CONFLICT,
         "The tenant has as many endpoints as it may have",
         "Delete one that is not needed, give jobs callback URLs, or use several tenants.",
+    )
+    TOO_MANY_REPLAYS = ProblemType(
+        "too-many-replays",
+        HTTPStatus.CONFLICT,
+        "The tenant has as many open replays as it may have",
+        "Wait until one is done, or cancel one: several at once only send the same webhooks more often.",
     )
     EDIT_CONFLICT = ProblemType(
         "edit-conflict",

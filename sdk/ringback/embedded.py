@@ -28,6 +28,7 @@ from ringback_backends.contracts.store import Store
 from ringback_backends.lease.drain import Shutdown, leave_at_once
 from ringback_backends.lease.frame import Component, Frame, FramePlan, framed
 from ringback_backends.observed import observed
+from ringback_backends.replayer import Replayer
 from ringback_backends.sampling import Sampler
 from ringback_backends.sql import migrate, open_store
 from ringback_notifier.main import notifier_plan
@@ -161,6 +162,7 @@ class Embedded:
             observer=self._metrics.notifier,
             is_alive=frame.is_alive,
         )
+        self._replayer = Replayer(store, frame.announcer)
         self._server = await self._open_server(store, broker, frame)
         self._running = asyncio.create_task(self._run(frame, store), name="embedded")
 
@@ -181,6 +183,7 @@ class Embedded:
                 broker=broker,
                 announcer=frame.announcer,
                 tasks=self._registry,
+                on_replay=self._replayer.wake,
             )
         )
         server = ApiServer(build_app(deps), deps.readiness, settings.host, settings.port, drain_s=settings.drain_s)
@@ -188,7 +191,7 @@ class Embedded:
 
     async def _run(self, frame: Frame, store: Store) -> None:
         components = _Staged([_FrontEnd(self._server), self._worker], self._notifier)
-        await frame.run(self._shutdown, [components], [Sampler(store, self._metrics.samples)])
+        await frame.run(self._shutdown, [components], [Sampler(store, self._metrics.samples), self._replayer])
 
 
 class _Staged:

@@ -1,4 +1,4 @@
-"""A loop of rounds: what the rescuer and the sweeper are made of."""
+"""A loop of rounds: what the rescuer, the sweeper and the replayer are made of."""
 
 import asyncio
 import random
@@ -23,6 +23,7 @@ class Rounds(ABC):
         """Pauses are jittered by ±20 %, so that a fleet does not go round in step."""
         self._every_s = every_s
         self._stopping = asyncio.Event()
+        self._awake = asyncio.Event()
 
     @abstractmethod
     async def round(self) -> bool:
@@ -36,11 +37,25 @@ class Rounds(ABC):
         """Go round until ``stop``."""
         while not self._stopping.is_set():
             if not await self._guarded_round():
-                await self._pause(self._every_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+                await self.pause(self._every_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
 
     def stop(self) -> None:
         """End after the round under way. Safe to call twice, and before ``run``."""
         self._stopping.set()
+        self._awake.set()
+
+    def wake(self) -> None:
+        """Go round at once: there is something to do. Safe to call at any time."""
+        self._awake.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Do nothing for so long, or until somebody wakes or stops it."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._awake.wait()
+        except TimeoutError:
+            return
+        self._awake.clear()
 
     async def _guarded_round(self) -> bool:
         try:
@@ -48,10 +63,3 @@ class Rounds(ABC):
         except StoreUnavailable as error:
             log.warning("round_skipped", loop=self.name, reason=str(error))
             return False
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return

@@ -21,6 +21,15 @@ from ringback_schemas.http.events import JobEventBody
 from ringback_schemas.http.health import CheckBody, CheckStatus, HealthBody, ReadinessBody
 from ringback_schemas.http.jobs import JobBody, JobErrorBody, JobLinks, JobPage, JobRequest, ProgressBody
 from ringback_schemas.http.problems import FieldErrorBody, ProblemBody
+from ringback_schemas.http.replays import (
+    ReplayBody,
+    ReplayFilterBody,
+    ReplayFilterRequest,
+    ReplayLinks,
+    ReplayPage,
+    ReplayRequest,
+    ReplaySkipsBody,
+)
 from ringback_schemas.http.tasks import TaskTypeBody, TaskTypesBody
 from ringback_schemas.http.tenants import (
     CreatedKeyBody,
@@ -67,6 +76,13 @@ __all__ = [
     "PublicKeyBody",
     "PublicKeysBody",
     "ReadinessBody",
+    "ReplayBody",
+    "ReplayFilterBody",
+    "ReplayFilterRequest",
+    "ReplayLinks",
+    "ReplayPage",
+    "ReplayRequest",
+    "ReplaySkipsBody",
     "RotateRequest",
     "SigningSecretBody",
     "SigningSecretsBody",

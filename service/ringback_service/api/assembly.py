@@ -1,6 +1,6 @@
 """Makes what handlers use from what a process has; undone in reverse order."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -58,8 +58,12 @@ async def open_dependencies(
     broker: Broker,
     announcer: Announcer,
     tasks: Mapping[str, Task],
+    on_replay: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[ApiDependencies]:
-    """What handlers use; at the end, accepted jobs that are in hand are answered first."""
+    """What handlers use; at the end, accepted jobs that are in hand are answered first.
+
+    ``on_replay`` is called for each new replay: a replayer in the same process need not wait for its next look.
+    """
     policy = EgressPolicy(plan.callback_allow)
     resolver = GuardedResolver(policy, within_s=WITHIN_S)
     try:
@@ -70,6 +74,7 @@ async def open_dependencies(
                 store=store,
                 acceptor=acceptor,
                 announcer=announcer,
+                on_replay=on_replay,
                 authenticator=Authenticator(store),
                 callbacks=CallbackGuard(policy, resolver),
                 catalogue=Catalogue(tasks),

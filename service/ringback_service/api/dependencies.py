@@ -1,5 +1,6 @@
 """What the front end is given by whoever starts it; it opens nothing itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -24,6 +25,8 @@ class ApiDependencies:
     acceptor: Batcher[NewJob, Acceptance]
     """Group commit over ``store.accept``."""
     announcer: Announcer
+    on_replay: Callable[[], None]
+    """Tells a replayer in this process, if there is one, of a new replay."""
     authenticator: Authenticator
     callbacks: CallbackGuard
     catalogue: Catalogue

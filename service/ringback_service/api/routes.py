@@ -5,6 +5,7 @@ from ringback_schemas.problems import Problems
 from ringback_schemas.tenants import Scope
 from ringback_service.api import admin, auditing, cancelling, deliveries, jobs, pages, probes, queries, submitting
 from ringback_service.api.endpoint_routes import ENDPOINT_ROUTES
+from ringback_service.api.replay_routes import REPLAY_ROUTES
 from ringback_service.api.routing import Answer, Guarded, Open, Route
 
 _JOB = (Problems.JOB_NOT_FOUND,)
@@ -114,6 +115,7 @@ ROUTES: tuple[Route, ...] = (
         "Deliveries",
         problems=(*_DELIVERY, Problems.ENDPOINT_DISABLED, Problems.ENDPOINT_GONE),
     ),
+    *REPLAY_ROUTES,
     *ENDPOINT_ROUTES,
     Route(
         "POST",
