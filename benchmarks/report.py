@@ -247,6 +247,39 @@ def write_memory(outcome: Figures, document: Path = DOCUMENT) -> None:
     _put(document, BEGIN_MEMORY, END_MEMORY, f"{_where(outcome)}\n\n{memory_table(outcome)}")
 
 
+BEGIN_PROFILE, END_PROFILE = "<!-- profile: written by benchmarks/profile_road.py -->", "<!-- end of profile -->"
+
+
+def profile_table(now: Figures, before: Figures) -> str:
+    """µs of a job by what was done, for each process: before → now."""
+    processes = list(now["us_per_job"])
+    groups = list(dict.fromkeys(group for each in now["us_per_job"].values() for group in each))
+    rows = [
+        [
+            group,
+            *[
+                _change(before["us_per_job"][name].get(group, 0.0), now["us_per_job"][name].get(group, 0.0))
+                for name in processes
+            ],
+        ]
+        for group in sorted(groups, key=lambda group: -sum(each.get(group, 0.0) for each in now["us_per_job"].values()))
+    ]
+    totals = [
+        _change(sum(before["us_per_job"][name].values()), sum(now["us_per_job"][name].values())) for name in processes
+    ]
+    return _table(["µs a job", *processes], [*rows, ["**all**", *totals]])
+
+
+def _change(before: float, now: float) -> str:
+    return f"{before:.0f} → {now:.0f}"
+
+
+def write_profile(now: Figures, before: Figures, document: Path = DOCUMENT) -> None:
+    """Put the profile into the document."""
+    text = f"Before: commit {before['about']['commit']}. Now: {_where(now)}\n\n{profile_table(now, before)}"
+    _put(document, BEGIN_PROFILE, END_PROFILE, text)
+
+
 def _where(outcome: Figures) -> str:
     facts = outcome["about"]
     return f"{facts['date']}, commit {facts['commit']}, {facts['machine']}."

@@ -1,0 +1,139 @@
+"""Where each microsecond of a job goes: samples of each process while jobs go as fast as they can, by library.
+
+``python benchmarks/profile_road.py`` takes a minute and writes its table into docs/benchmarks.md. A process's CPU for a
+job is shared out as its samples are; a sample counts for whoever's Python line it hit, with what that line called in C.
+"""
+
+import argparse
+import collections
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import machine  # noqa: E402 - found through the line above, as the rest
+import measure  # noqa: E402
+import peers_venv  # noqa: E402
+import procs  # noqa: E402
+import report  # noqa: E402
+import run  # noqa: E402
+import stacks  # noqa: E402
+from tests.servers import PostgresServer, RabbitServer, fresh_database, fresh_vhost  # noqa: E402
+
+RESULTS = stacks.HERE / "results" / "profile.json"
+RINGBACK = next(stack for stack in stacks.STACKS if stack.name == "ringback")
+JOBS = 20_000
+SAMPLES_PER_S = 150
+SECONDS = 9
+
+GROUPS = {
+    "HTTP: aiohttp": ("aiohttp", "yarl", "multidict", "http/"),
+    "event loop: uvloop, asyncio": ("asyncio", "uvloop", "contextlib", "selectors"),
+    "RabbitMQ: aio-pika, aiormq": ("aio_pika", "aiormq", "pamqp", "ringback_backends/rabbitmq"),
+    "PostgreSQL: asyncpg": ("asyncpg",),
+    "store, batches, broker's contract": ("ringback_backends",),
+    "JSON and validation: pydantic, orjson": (
+        "pydantic",
+        "json",
+        "ringback_schemas/documents",
+        "ringback_schemas/http",
+    ),
+    "logs and metrics: structlog, prometheus": ("structlog", "prometheus_client", "ringback/telemetry"),
+    "data: ids, records, enums": (
+        "ringback_schemas",
+        "<string>",
+        "enum",
+        "random",
+        "secrets",
+        "dataclasses",
+        "<frozen",
+    ),
+    "signing, egress guard": ("ringback/webhooks", "ringback/egress", "hmac"),
+    "front end, worker, notifier": ("ringback_service", "ringback_notifier", "ringback"),
+}
+REST = "rest of Python"
+
+
+def group_of(frame: str) -> str:
+    """Whose line it is; a frame is ``function (path:line)``."""
+    path = frame.rpartition("(")[2]
+    for group, beginnings in GROUPS.items():
+        if path.startswith(beginnings):
+            return group
+    return REST
+
+
+def shares(raw: Iterable[str]) -> dict[str, float]:
+    """The share of each group in samples as ``py-spy --format raw`` writes them; threads that wait do not count."""
+    counts: collections.Counter[str] = collections.Counter()
+    for line in raw:
+        stack, _, count = line.rpartition(" ")
+        leaf = stack.rpartition(";")[2]
+        if not leaf.startswith(("EpollSelector.select", "wait (threading")):
+            counts[group_of(leaf)] += int(count)
+    total = sum(counts.values()) or 1
+    return {group: count / total for group, count in counts.items()}
+
+
+def profile(driver: measure.Driver, folder: Path) -> dict[str, dict[str, float]]:
+    """µs of a job by process and group."""
+    spies = {
+        name: subprocess.Popen(
+            [
+                *(str(peers_venv.FOLDER / "bin" / "py-spy"), "record", "--format", "raw", "--pid", str(pid)),
+                *("--rate", str(SAMPLES_PER_S), "--duration", str(SECONDS), "--output", str(folder / name)),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for name, pid in driver.fleet.pids.items()
+    }
+    cpu = driver.load(jobs=JOBS)["cpu_us_per_job"]
+    for spy in spies.values():
+        spy.wait(60)
+    return {name: _spread(cpu[name], shares((folder / name).read_text().splitlines())) for name in spies}
+
+
+def _spread(cpu_us: float, by_group: Mapping[str, float]) -> dict[str, float]:
+    return {group: round(cpu_us * share, 1) for group, share in by_group.items()}
+
+
+def measure_all(postgres: PostgresServer, rabbit: RabbitServer, bench: measure.Bench) -> dict[str, Any]:
+    """The profile of a stack of its own."""
+    with ExitStack() as exits:
+        folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="ringback-profile-")))
+        site = stacks.Site(
+            exits.enter_context(fresh_database(postgres.url)),
+            exits.enter_context(fresh_vhost(rabbit.url, rabbit.management_url)),
+            procs.free_port(),
+            folder,
+        )
+        measure.prepare(RINGBACK, site)
+        driver = exits.enter_context(measure.running(bench, RINGBACK, site))
+        driver.load(jobs=2_000)
+        spied = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="ringback-profile-")))
+        return {"about": machine.describe(postgres.url, rabbit, [RINGBACK]), "us_per_job": profile(driver, spied)}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="write the figures there, and nothing into the document")
+    options = parser.parse_args()
+    peers_venv.prepare()
+    with run.servers() as (postgres, rabbit), run.bench(measure.Plan(), postgres, rabbit) as bench:
+        outcome = measure_all(postgres, rabbit, bench)
+    (options.out or RESULTS).write_text(json.dumps(outcome, indent=1) + "\n")
+    if options.out is None:
+        report.write_profile(outcome, json.loads(RESULTS.with_name("profile-before.json").read_text()))
+
+
+if __name__ == "__main__":
+    main()
