@@ -11,6 +11,7 @@ from ringback.cli import (
     commands_jobs,
     commands_keys,
     commands_processes,
+    commands_replays,
     commands_secrets,
     commands_tenants,
 )
@@ -39,6 +40,7 @@ def _root(
 commands_processes.add_to(app)
 commands_jobs.add_to(app)
 commands_deliveries.add_to(app)
+commands_replays.add_to(app)
 commands_endpoints.add_to(app)
 commands_secrets.add_to(app)
 commands_keys.add_to(app)

@@ -29,7 +29,7 @@ class Exit(IntEnum):
 
 def exit_of(error: RingbackError) -> Exit:
     """The exit code for an error that ended a command."""
-    from ringback.client import ApiUnreachable, ProblemError, StillRunning
+    from ringback.client import ApiUnreachable, ProblemError, StillReplaying, StillRunning
     from ringback_backends.contracts.errors import BrokerUnavailable, StoreUnavailable
     from ringback_backends.health import HealthPortTaken
     from ringback_schemas.ids import InvalidId
@@ -40,7 +40,7 @@ def exit_of(error: RingbackError) -> Exit:
             return _exit_of_problem(error.status)
         case InvalidId():
             return Exit.USAGE
-        case StillRunning():
+        case StillRunning() | StillReplaying():
             return Exit.WAITED
         case ApiUnreachable() | StoreUnavailable() | BrokerUnavailable() | CannotListen() | HealthPortTaken():
             return Exit.UNREACHABLE

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from ringback.client.endpoints import EndpointCalls
 from ringback.client.errors import StillRunning
 from ringback.client.paging import pages
+from ringback.client.replays import ReplayCalls
 from ringback.client.secrets import SecretCalls
 from ringback.client.transport import Transport
 from ringback_schemas.http import (
@@ -39,7 +40,8 @@ class Client:
     an idempotency key. Errors are in ``ringback.client.errors``; an id that can be
     none raises ``InvalidId`` before anything is asked.
 
-    Registered endpoints are under ``client.endpoints``, what signs webhooks under ``client.secrets``.
+    Registered endpoints are under ``client.endpoints``, what signs webhooks under ``client.secrets``, and replays (many
+    webhooks sent again) under ``client.replays``.
     """
 
     def __init__(self, url: str, key: str, *, give_up_after_s: float = GIVE_UP_AFTER_S) -> None:
@@ -47,6 +49,7 @@ class Client:
         self._transport = Transport(url, key, give_up_after_s=give_up_after_s)
         self.endpoints = EndpointCalls(self._transport)
         self.secrets = SecretCalls(self._transport)
+        self.replays = ReplayCalls(self._transport)
 
     def __repr__(self) -> str:
         return f"Client({self._transport.url!r}, '***')"

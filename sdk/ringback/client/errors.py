@@ -4,13 +4,14 @@ RingbackError
 └── ClientError
     ├── ApiUnreachable    no answer, or none that is an answer, until the client gave up: trying again may help
     ├── ProblemError      the API said no; ``code`` and ``errors`` tell programs why
-    └── StillRunning      the job did not end while the client was told to wait for it
+    ├── StillRunning      the job did not end while the client was told to wait for it
+    └── StillReplaying    nor did the replay
 """
 
 from collections.abc import Sequence
 
 from ringback_schemas.errors import RingbackError
-from ringback_schemas.http import FieldErrorBody, JobBody, ProblemBody
+from ringback_schemas.http import FieldErrorBody, JobBody, ProblemBody, ReplayBody
 
 
 class ClientError(RingbackError):
@@ -65,3 +66,11 @@ class StillRunning(ClientError):
     def __init__(self, job: JobBody, waited_s: float) -> None:
         super().__init__(f"{job.id} is {job.state} after {waited_s:g} s")
         self.job = job
+
+
+class StillReplaying(ClientError):
+    """The replay was not done when the time to wait was over; it goes on all the same."""
+
+    def __init__(self, replay: ReplayBody, waited_s: float) -> None:
+        super().__init__(f"{replay.id} is {replay.state} after {waited_s:g} s")
+        self.replay = replay
