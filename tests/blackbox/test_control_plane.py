@@ -135,7 +135,7 @@ async def test_attempt_tells_what_happened(world: World) -> None:
     assert "because it asked so (Retry-After: 7)" in attempt.reason
 
 
-async def test_attempt_of_a_hanging_receiver_tells_how_far_it_came(world: World) -> None:
+async def test_attempt_of_a_refused_connection_tells_how_far_it_came(world: World) -> None:
     """BB-86: a phase that was not reached is absent."""
     async with Receiver() as gone:
         url = gone.url()
