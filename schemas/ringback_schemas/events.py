@@ -1,6 +1,7 @@
 """Events: what happened, mostly to a job, in the very bytes that its webhooks carry."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from ringback_schemas.deliveries import NewDelivery
 from ringback_schemas.ids import EventId, JobId, TenantId
@@ -30,3 +31,28 @@ class NewEvent:
     body: bytes
     """``{"type", "timestamp", "data"}`` as JSON, built once and sent byte-identical on every try."""
     deliveries: tuple[NewDelivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event of the feed."""
+
+    place: int
+    """Where it is in the feed; its tenant's next one is at a greater one, mostly not the next number."""
+    id: EventId
+    job_id: JobId | None
+    type: str
+    body: bytes
+    created_at: datetime
+    """When it was stored, by the database's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events of one tenant, in the order of the feed."""
+
+    events: tuple[StoredEvent, ...]
+    place: int
+    """Where to go on: nothing that was asked for lies between the last event and this place."""
+    has_more: bool
+    """Whether there is more behind it to be looked at now."""

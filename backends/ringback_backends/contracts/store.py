@@ -5,6 +5,7 @@ from typing import Protocol
 from ringback_backends.contracts.audit import AuditStore
 from ringback_backends.contracts.deliveries import DeliveryStore
 from ringback_backends.contracts.endpoints import EndpointStore
+from ringback_backends.contracts.feed import FeedStore
 from ringback_backends.contracts.instances import InstanceStore
 from ringback_backends.contracts.jobs import JobStore
 from ringback_backends.contracts.lanes import LaneStore
@@ -13,7 +14,16 @@ from ringback_backends.contracts.tenants import TenantStore
 
 
 class Store(
-    JobStore, DeliveryStore, LaneStore, EndpointStore, InstanceStore, TenantStore, AuditStore, ReplayStore, Protocol
+    JobStore,
+    DeliveryStore,
+    LaneStore,
+    EndpointStore,
+    InstanceStore,
+    TenantStore,
+    AuditStore,
+    ReplayStore,
+    FeedStore,
+    Protocol,
 ):
     """Keeps everything. One conformance suite (tests/conformance) says when a back end is done.
 

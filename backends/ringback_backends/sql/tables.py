@@ -245,6 +245,7 @@ events = Table(
     Column("created_at", Moment, nullable=False),
     Column("job_created_at", Moment, nullable=False),
     Index("events_id", "id", unique=True),
+    Index("events_tenant", "tenant_id", "seq"),
     sqlite_autoincrement=True,
 )
 

@@ -6,13 +6,16 @@ from ringback_backends.sql.arming import ArmingQueries
 from ringback_backends.sql.audit import AuditQueries
 from ringback_backends.sql.deliveries import DeliveryQueries
 from ringback_backends.sql.endpoints import EndpointQueries
+from ringback_backends.sql.feed import FeedQueries
 from ringback_backends.sql.instances import InstanceQueries
 from ringback_backends.sql.jobs import JobQueries
 from ringback_backends.sql.keys import KeyQueries
+from ringback_backends.sql.lines import LineQueries
 from ringback_backends.sql.postgres.accept import PostgresAccept
 from ringback_backends.sql.postgres.claims import PostgresClaims
 from ringback_backends.sql.postgres.deliveries import PostgresDeliveries
 from ringback_backends.sql.postgres.engine import PostgresDatabase
+from ringback_backends.sql.postgres.feed import PostgresFeed
 from ringback_backends.sql.postgres.finish import PostgresFinish
 from ringback_backends.sql.postgres.lanes import PostgresLanes
 from ringback_backends.sql.postgres.pool import Pool
@@ -29,9 +32,12 @@ class PostgresStore(
     PostgresFinish,
     PostgresDeliveries,
     PostgresLanes,
+    PostgresFeed,
     JobQueries,
     DeliveryQueries,
+    LineQueries,
     EventQueries,
+    FeedQueries,
     EndpointQueries,
     ArmingQueries,
     AuditQueries,

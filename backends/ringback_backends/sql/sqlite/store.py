@@ -4,9 +4,11 @@ from ringback_backends.sql.arming import ArmingQueries
 from ringback_backends.sql.audit import AuditQueries
 from ringback_backends.sql.deliveries import DeliveryQueries
 from ringback_backends.sql.endpoints import EndpointQueries
+from ringback_backends.sql.feed import FeedQueries
 from ringback_backends.sql.instances import InstanceQueries
 from ringback_backends.sql.jobs import JobQueries
 from ringback_backends.sql.keys import KeyQueries
+from ringback_backends.sql.lines import LineQueries
 from ringback_backends.sql.replays import ReplayQueries
 from ringback_backends.sql.schema import SchemaQueries
 from ringback_backends.sql.signing import SecretBox
@@ -14,6 +16,7 @@ from ringback_backends.sql.sqlite.accept import SqliteAccept
 from ringback_backends.sql.sqlite.claims import SqliteClaims
 from ringback_backends.sql.sqlite.deliveries import SqliteDeliveries
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
+from ringback_backends.sql.sqlite.feed import SqliteFeed
 from ringback_backends.sql.sqlite.finish import SqliteFinish
 from ringback_backends.sql.sqlite.lanes import SqliteLanes
 from ringback_backends.sql.telling import EventQueries
@@ -26,9 +29,12 @@ class SqliteStore(
     SqliteFinish,
     SqliteDeliveries,
     SqliteLanes,
+    SqliteFeed,
     JobQueries,
     DeliveryQueries,
+    LineQueries,
     EventQueries,
+    FeedQueries,
     EndpointQueries,
     ArmingQueries,
     AuditQueries,

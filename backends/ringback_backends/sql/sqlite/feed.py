@@ -1,0 +1,21 @@
+"""How far the feed is settled in SQLite: always to its end, for one writer at a time draws numbers and commits."""
+
+from sqlalchemy import func, select
+
+from ringback_backends.sql.sqlite.engine import SqliteDatabase
+from ringback_backends.sql.tables import events
+
+NEWEST = select(func.coalesce(func.max(events.c.seq), 0))
+
+
+class SqliteFeed:
+    """Tells what can no longer be preceded."""
+
+    _database: SqliteDatabase
+
+    async def settled_events(self) -> int:
+        """See ``FeedStore.settled_events``."""
+        newest: int = await self._database.read(
+            "settled_events", lambda connection: connection.execute(NEWEST).scalar_one()
+        )
+        return newest
