@@ -25,6 +25,8 @@ class Readiness:
         self._broker = broker
         self._is_draining = is_draining
         self._awaited: str | None = None
+        self.draining = asyncio.Event()
+        """Set by ``drain``: whoever waits for something that may take long shall wait no longer."""
 
     def wait_for(self, what: str) -> None:
         """Be unready until ``begin``: something must be in the store before anybody can use this process."""
@@ -37,6 +39,7 @@ class Readiness:
     def drain(self) -> None:
         """Be unready from now on, so that nobody sends anything here. Safe to call twice."""
         self._is_draining = lambda: True
+        self.draining.set()
 
     async def check(self) -> ReadinessBody:
         """How things are now; takes a second at most."""

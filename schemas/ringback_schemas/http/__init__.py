@@ -17,7 +17,7 @@ from ringback_schemas.http.endpoints import (
     PublicKeysBody,
     RotateRequest,
 )
-from ringback_schemas.http.events import JobEventBody
+from ringback_schemas.http.events import EventBody, EventFeedBody, JobEventBody
 from ringback_schemas.http.health import CheckBody, CheckStatus, HealthBody, ReadinessBody
 from ringback_schemas.http.jobs import JobBody, JobErrorBody, JobLinks, JobPage, JobRequest, ProgressBody
 from ringback_schemas.http.problems import FieldErrorBody, ProblemBody
@@ -60,6 +60,8 @@ __all__ = [
     "EndpointRequest",
     "EndpointTestBody",
     "EndpointTestData",
+    "EventBody",
+    "EventFeedBody",
     "FieldErrorBody",
     "HealthBody",
     "JobBody",

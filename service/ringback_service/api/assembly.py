@@ -18,6 +18,7 @@ from ringback_service.api.auth import Authenticator
 from ringback_service.api.callbacks import WITHIN_S, CallbackGuard
 from ringback_service.api.catalogue import Catalogue
 from ringback_service.api.dependencies import ApiDependencies
+from ringback_service.api.feed import Feed
 from ringback_service.api.served import ServedTypes
 from ringback_service.api.telemetry import ApiObserver
 
@@ -66,6 +67,7 @@ async def open_dependencies(
     """
     policy = EgressPolicy(plan.callback_allow)
     resolver = GuardedResolver(policy, within_s=WITHIN_S)
+    readiness = Readiness(store, broker)
     try:
         async with Batcher(
             store.accept, name="accept", max_rows=MAX_BATCH, observe=telemetry.observe_batch
@@ -79,7 +81,8 @@ async def open_dependencies(
                 callbacks=CallbackGuard(policy, resolver),
                 catalogue=Catalogue(tasks),
                 served=ServedTypes(store, silent_s=plan.lease_s),
-                readiness=Readiness(store, broker),
+                feed=Feed(store, readiness.draining),
+                readiness=readiness,
                 observer=telemetry.observer,
                 metrics=telemetry.metrics,
                 public_url=plan.public_url,

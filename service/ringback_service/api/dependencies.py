@@ -13,6 +13,7 @@ from ringback_schemas.jobs import Acceptance, NewJob
 from ringback_service.api.auth import Authenticator
 from ringback_service.api.callbacks import CallbackGuard
 from ringback_service.api.catalogue import Catalogue
+from ringback_service.api.feed import Feed
 from ringback_service.api.served import ServedTypes
 from ringback_service.api.telemetry import ApiObserver
 
@@ -31,6 +32,7 @@ class ApiDependencies:
     callbacks: CallbackGuard
     catalogue: Catalogue
     served: ServedTypes
+    feed: Feed
     readiness: Readiness
     observer: ApiObserver
     metrics: CollectorRegistry

@@ -1,12 +1,24 @@
 """Query parameters: models that check them, and describe them in OpenAPI."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from ringback_schemas.http.base import Moment, Name
+from ringback_schemas.http.endpoints import MAX_EVENT_FILTERS, Pattern
 from ringback_schemas.http.jobs import QueueName, Tag
 from ringback_schemas.jobs import JobFilter
 from ringback_schemas.problems import Problems
@@ -14,7 +26,10 @@ from ringback_schemas.states import DeliveryState, JobState
 from ringback_service.api.refusals import Refused, parameter_errors
 
 MAX_PAGE = 200
+MAX_WAIT_S = 30
 _PAGE = 50
+_LISTS = frozenset({"state", "types"})
+"""Parameters that may be given more than once."""
 
 
 class Query(BaseModel):
@@ -73,6 +88,45 @@ class DeliveryQuery(Query):
     limit: Limit = _PAGE
 
 
+class EventQuery(Query):
+    """Which events to show, and whether to wait for them."""
+
+    after: Annotated[
+        Annotated[str, StringConstraints(max_length=200)] | None,
+        Field(
+            description="Where to go on: `next` of the answer before, or an item's `cursor`; `now` skips what is there "
+            "already. Absent: from the oldest that is kept."
+        ),
+    ] = None
+    since: Annotated[
+        Moment | None, Field(description="Instead of `after`: from what was stored at about that time, or later.")
+    ] = None
+    types: Annotated[
+        list[Pattern],
+        BeforeValidator(_split),
+        Field(
+            default_factory=list,
+            max_length=MAX_EVENT_FILTERS,
+            description="Only these types, `*` at the end matching any rest; repeated or separated by commas.",
+        ),
+    ]
+    limit: Limit = _PAGE
+    wait: Annotated[
+        float, Field(ge=0, le=MAX_WAIT_S, description="Seconds to wait for an event when there is none.")
+    ] = 0.0
+    body: Annotated[
+        Literal["json", "text"],
+        Field(description="With `text`, `body` is a string: the very bytes of the webhook's body, in UTF-8."),
+    ] = "json"
+
+    @field_validator("since")
+    @classmethod
+    def _one_beginning(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
+        if value is not None and info.data.get("after") is not None:
+            raise PydanticCustomError("two_beginnings", "cannot stand beside `after`")
+        return value
+
+
 class PageQuery(Query):
     """Which page of a list."""
 
@@ -116,5 +170,5 @@ def _values(request: web.Request) -> Mapping[str, Any]:
     values: dict[str, Any] = {}
     for name in dict.fromkeys(request.query):
         given = request.query.getall(name)
-        values[name] = given if name == "state" or len(given) > 1 else given[0]
+        values[name] = given if name in _LISTS or len(given) > 1 else given[0]
     return values

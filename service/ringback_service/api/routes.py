@@ -3,7 +3,18 @@
 from ringback_schemas import http
 from ringback_schemas.problems import Problems
 from ringback_schemas.tenants import Scope
-from ringback_service.api import admin, auditing, cancelling, deliveries, jobs, pages, probes, queries, submitting
+from ringback_service.api import (
+    admin,
+    auditing,
+    cancelling,
+    deliveries,
+    events,
+    jobs,
+    pages,
+    probes,
+    queries,
+    submitting,
+)
 from ringback_service.api.endpoint_routes import ENDPOINT_ROUTES
 from ringback_service.api.replay_routes import REPLAY_ROUTES
 from ringback_service.api.routing import Answer, Guarded, Open, Route
@@ -87,6 +98,15 @@ ROUTES: tuple[Route, ...] = (
         Guarded(Scope.JOBS_READ, jobs.list_task_types),
         (Answer(200, "All task types, by name.", http.TaskTypesBody),),
         "Task types",
+    ),
+    Route(
+        "GET",
+        "/v1/events",
+        # it shows of jobs what `GET /v1/jobs/{id}` shows; what it shows of endpoints, deliveries of a job show too
+        Guarded(Scope.JOBS_READ, events.list_events),
+        (Answer(200, "Events, and where to go on.", http.EventFeedBody),),
+        "Events",
+        query=queries.EventQuery,
     ),
     Route(
         "GET",
