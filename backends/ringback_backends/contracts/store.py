@@ -10,6 +10,7 @@ from ringback_backends.contracts.instances import InstanceStore
 from ringback_backends.contracts.jobs import JobStore
 from ringback_backends.contracts.lanes import LaneStore
 from ringback_backends.contracts.replays import ReplayStore
+from ringback_backends.contracts.retention import RetentionStore
 from ringback_backends.contracts.tenants import TenantStore
 
 
@@ -22,6 +23,7 @@ class Store(
     TenantStore,
     AuditStore,
     ReplayStore,
+    RetentionStore,
     FeedStore,
     Protocol,
 ):

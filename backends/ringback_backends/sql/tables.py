@@ -77,8 +77,12 @@ endpoints = Table(
     Column("last_success_at", Moment),
     Column("version", Integer, nullable=False, server_default="1"),
     Column("updated_at", Moment),
+    # when somebody last let it have another chance
+    Column("enabled_at", Moment),
     Index("endpoints_tenant", "tenant_id", "id"),
 )
+
+ENDING = text("expires_at IS NOT NULL")
 
 signing_secrets = Table(
     "signing_secrets",
@@ -92,6 +96,7 @@ signing_secrets = Table(
     # whpk_… of a secret that has a public half, so that showing it needs no secret
     Column("public_key", Text),
     Index("signing_secrets_owner", "tenant_id", "endpoint_id"),
+    Index("signing_secrets_ending", "expires_at", postgresql_where=ENDING, sqlite_where=ENDING),
 )
 
 instances = Table(
@@ -197,6 +202,7 @@ idempotency_keys = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("job_id", Name, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Index("idempotency_keys_age", "created_at"),
     sqlite_with_rowid=False,
 )
 
@@ -206,6 +212,8 @@ job_results = Table(
     Column("job_id", Name, primary_key=True),
     Column("result", LargeBinary),
     Column("error", LargeBinary),
+    # of its end: an index of events by job would cost every job more
+    Column("event_id", Name),
 )
 
 job_progress = Table(
@@ -294,6 +302,8 @@ deliveries = Table(
     sqlite_with_rowid=False,
 )
 
+OF_NO_JOB = text("job_id = ''")
+
 delivery_targets = Table(
     "delivery_targets",
     metadata,
@@ -307,6 +317,7 @@ delivery_targets = Table(
     Column("url", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     Index("delivery_targets_job", "job_id"),
+    Index("delivery_targets_event", "event_id", postgresql_where=OF_NO_JOB, sqlite_where=OF_NO_JOB),
 )
 
 delivery_attempts = Table(
@@ -363,4 +374,17 @@ replays = Table(
     Column("started_at", Moment),
     Column("finished_at", Moment),
     Index("replays_open", "turn_at", "id", postgresql_where=OPEN, sqlite_where=OPEN),
+)
+
+# all that is left of a job
+purged_jobs = Table(
+    "purged_jobs",
+    metadata,
+    Column("tenant_id", Name, primary_key=True),
+    Column("job_id", Name, primary_key=True),
+    Column("type", Name, nullable=False),
+    Column("state", Name, nullable=False),
+    Column("finished_at", Moment, nullable=False),
+    Column("purged_at", Moment, nullable=False),
+    Index("purged_jobs_age", "purged_at"),
 )

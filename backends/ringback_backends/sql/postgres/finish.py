@@ -45,8 +45,8 @@ WITH matched AS MATERIALIZED (
     FROM recorded r
     WHERE j.id = r.job_id
 ), results AS (
-    INSERT INTO job_results (job_id, result, error)
-    SELECT job_id, result, error FROM recorded
+    INSERT INTO job_results (job_id, result, error, event_id)
+    SELECT job_id, result, error, event_id FROM recorded
     WHERE state <> 'retrying' AND (result IS NOT NULL OR error IS NOT NULL)
 ), attempts AS (
     INSERT INTO job_attempts (job_id, attempt, outcome, started_at, ended_at, error, instance_id)

@@ -20,6 +20,7 @@ from ringback_backends.sql.postgres.finish import PostgresFinish
 from ringback_backends.sql.postgres.lanes import PostgresLanes
 from ringback_backends.sql.postgres.pool import Pool
 from ringback_backends.sql.replays import ReplayQueries
+from ringback_backends.sql.retention import RetentionQueries
 from ringback_backends.sql.schema import SchemaQueries
 from ringback_backends.sql.signing import SecretBox
 from ringback_backends.sql.telling import EventQueries
@@ -42,6 +43,7 @@ class PostgresStore(
     ArmingQueries,
     AuditQueries,
     ReplayQueries,
+    RetentionQueries,
     InstanceQueries,
     TenantQueries,
     KeyQueries,

@@ -15,7 +15,7 @@ from ringback_schemas.ids import DeliveryId, JobId
 from ringback_schemas.jobs import AttemptOutcome, JobOutcome
 from ringback_schemas.states import JOB_TRANSITIONS, JobState
 
-INSERT_RESULTS = Insert("job_results", "job_id", "result", "error")
+INSERT_RESULTS = Insert("job_results", "job_id", "result", "error", "event_id")
 INSERT_ATTEMPTS = Insert(
     "job_attempts", "job_id", "attempt", "outcome", "started_at", "ended_at", "error", "instance_id"
 )
@@ -109,7 +109,8 @@ def _end(connection: sqlite3.Connection, outcomes: Sequence[JobOutcome], moment:
             continue
         ended.setdefault(outcome.state, []).append(outcome.job_id)
         if outcome.result is not None or outcome.error is not None:
-            results.append((outcome.job_id, outcome.result, outcome.error))
+            event_id = None if outcome.event is None else outcome.event.id
+            results.append((outcome.job_id, outcome.result, outcome.error, event_id))
     for state, ids in ended.items():
         connection.execute(END, (listed(ids), state.value, moment))
     INSERT_RESULTS.run(connection, results)

@@ -10,6 +10,7 @@ from ringback_backends.sql.jobs import JobQueries
 from ringback_backends.sql.keys import KeyQueries
 from ringback_backends.sql.lines import LineQueries
 from ringback_backends.sql.replays import ReplayQueries
+from ringback_backends.sql.retention import RetentionQueries
 from ringback_backends.sql.schema import SchemaQueries
 from ringback_backends.sql.signing import SecretBox
 from ringback_backends.sql.sqlite.accept import SqliteAccept
@@ -39,6 +40,7 @@ class SqliteStore(
     ArmingQueries,
     AuditQueries,
     ReplayQueries,
+    RetentionQueries,
     InstanceQueries,
     TenantQueries,
     KeyQueries,
