@@ -14,8 +14,8 @@ from ringback_backends.batcher import Batcher
 from ringback_backends.contracts.broker import DELIVERIES
 from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
 from ringback_backends.contracts.store import Store
-from ringback_notifier.lane import SLOW_S, Lane, LanePlan
-from ringback_notifier.lanes import Circuits, Lanes
+from ringback_notifier.lane import SLOW_S, LanePlan
+from ringback_notifier.lanes import AnyLane, Circuits, Lanes
 from ringback_notifier.letters import Letter, Letters, Unwanted
 from ringback_notifier.outcomes import conclude, without_foreign_text
 from ringback_notifier.replies import Sent
@@ -73,7 +73,7 @@ class _Flight:
     claimed: ClaimedDelivery
     ref: DeliveryRef
     """Which attempt of which delivery."""
-    lane: Lane
+    lane: AnyLane
     is_probe: bool
     began_at: float
     task: asyncio.Task[None] | None = None
@@ -144,7 +144,7 @@ class Dispatcher:
                 # and handed out the same attempt anew. What is in flight counts for it.
                 log.warning("claimed_again", delivery_id=one.delivery.id, attempt=one.delivery.attempt)
                 continue
-            lane, is_probe = self.lanes.enter(one.delivery.destination)
+            lane, is_probe = self.lanes.enter(one.delivery.lane)
             flight = self._flights[ref] = _Flight(one, ref, lane, is_probe, now)
             flight.task = self._group.create_task(self._fly(flight), name=one.delivery.id)
 
@@ -160,7 +160,7 @@ class Dispatcher:
                 break
             if not flight.is_slow and not flight.is_answered:
                 flight.is_slow = True
-                flight.lane.slowed()
+                flight.lane.trunk.slowed()
                 self._count_slow(1)
 
     async def drain(self, grace_s: float) -> None:
@@ -252,7 +252,7 @@ class Dispatcher:
         flight.is_answered = True
         if flight.is_slow:
             flight.is_slow = False
-            flight.lane.slow -= 1
+            flight.lane.trunk.slow -= 1
             self._count_slow(-1)
 
     def _count_slow(self, more: int) -> None:

@@ -1,4 +1,7 @@
-"""A lane: what a notifier keeps of one destination while it is active. No I/O; times are passed in."""
+"""A lane: what a notifier keeps of one destination while it is active. No I/O; times are passed in.
+
+``endpoint_lane`` has the lanes of endpoints with limits of their own.
+"""
 
 from dataclasses import dataclass, field
 
@@ -31,42 +34,49 @@ class LanePlan:
     breaker: BreakerPlan = field(default_factory=BreakerPlan)
 
 
-class Lane:
-    """One destination. Its window is TCP's idea: it begins small and grows with every quick answer that used it up."""
+class Queue:
+    """What is known of deliveries that go by one lane, whatever bounds them."""
 
-    __slots__ = (
-        "_bucket",
-        "_plan",
-        "_retry_credit",
-        "_sharers",
-        "_widest",
-        "_window",
-        "breaker",
-        "destination",
-        "idle_since",
-        "in_flight",
-        "is_waiting",
-        "slow",
-        "wake_at",
-    )
+    __slots__ = ("_retry_credit", "idle_since", "in_flight", "is_waiting", "name", "wake_at")
 
-    def __init__(self, destination: str, plan: LanePlan, widest: int, sharers: int, now: float) -> None:
-        """``widest`` is how many slots the notifier has; ``sharers`` how many notifiers there are."""
-        self.destination = destination
-        self.breaker = Breaker(plan.breaker)
+    def __init__(self, name: str, now: float) -> None:
+        """``name`` as in ``ringback_schemas.lane_names``."""
+        self.name = name
         self.in_flight = 0
-        self.slow = 0
-        """How many of those in flight are slow."""
         self.is_waiting = False
-        """Whether deliveries to it were set aside in the store, as far as is known."""
+        """Whether deliveries by it were set aside in the store, as far as is known."""
         self.idle_since = now
         self.wake_at: float | None = None
         """When somebody will look whether it has room."""
+        self._retry_credit = 0.0
+
+    def turn(self, room: int) -> LaneTurn:
+        """Ask for so many of those that wait: one retry in four while fresh ones wait too, however small the turns."""
+        self._retry_credit += room * RETRY_SHARE
+        retries = int(self._retry_credit)
+        self._retry_credit -= retries
+        return LaneTurn(self.name, room, retries)
+
+
+class Lane(Queue):
+    """One destination. Its window is TCP's idea: it begins small and grows with every quick answer that used it up."""
+
+    __slots__ = ("_bucket", "_plan", "_sharers", "_widest", "_window", "branches", "breaker", "held", "slow")
+
+    def __init__(self, destination: str, plan: LanePlan, widest: int, sharers: int, now: float) -> None:
+        """``widest`` is how many slots the notifier has; ``sharers`` how many notifiers there are."""
+        super().__init__(destination, now)
+        self.breaker = Breaker(plan.breaker)
+        self.slow = 0
+        """How many of those in flight are slow."""
+        self.branches = 0
+        """Lanes of endpoints there that are in memory."""
+        self.held: dict[str, Queue] = {}
+        """Those of them that wait for room here."""
         self._plan = plan
         self._widest = widest
         self._sharers = sharers
         self._window = min(plan.slow_concurrency, widest)
-        self._retry_credit = 0.0
         self._bucket = None if plan.rate_per_s is None else Bucket(plan.rate_per_s / sharers, now)
 
     def share(self, sharers: int, now: float) -> None:
@@ -108,13 +118,6 @@ class Lane:
             return self._bucket.ready_at(now)
         return None
 
-    def turn(self, room: int) -> LaneTurn:
-        """Ask for so many of those that wait: one retry in four while fresh ones wait too, however small the turns."""
-        self._retry_credit += room * RETRY_SHARE
-        retries = int(self._retry_credit)
-        self._retry_credit -= retries
-        return LaneTurn(self.destination, room, retries)
-
     def enter(self, now: float) -> bool:
         """A delivery is sent; True when it is a probe."""
         self.in_flight += 1
@@ -132,6 +135,8 @@ class Lane:
 
     def answered(self, verdict: Verdict, seconds: float, now: float, dice: float, *, is_probe: bool) -> Circuit | None:
         """An attempt ended; the circuit's new state when that changed it."""
+        if verdict is Verdict.PROXY_FAILED:
+            return None
         if verdict in FAILURES:
             self._narrow()
             return Circuit.OPEN if self.breaker.failed(now - seconds, now, dice, is_probe=is_probe) else None
@@ -150,6 +155,11 @@ class Lane:
             self.breaker.give_up_probe()
 
     @property
+    def trunk(self) -> "Lane":
+        """The lane of its destination: itself."""
+        return self
+
+    @property
     def is_new(self) -> bool:
         """Whether it is no different from a lane that was made this moment."""
         is_idle = self.in_flight == 0 and not self.is_waiting
@@ -158,7 +168,7 @@ class Lane:
     @property
     def is_forgettable(self) -> bool:
         """Whether nothing is lost with it, once it has been idle for long enough."""
-        return self.in_flight == 0 and not self.is_waiting
+        return self.in_flight == 0 and not self.is_waiting and self.branches == 0
 
     @property
     def _base(self) -> int:

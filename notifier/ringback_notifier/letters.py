@@ -108,6 +108,18 @@ class Letters:
             self.forget(delivery.endpoint_id)
         return _letter(claimed, armed)
 
+    async def endpoint(self, endpoint_id: EndpointId) -> EndpointRecord | None:
+        """An endpoint as it was a few seconds ago at most; absent when it was deleted.
+
+        Raises:
+            StoreUnavailable: it cannot be had now.
+        """
+        try:
+            armed = self._endpoints.kept(endpoint_id) or await self._endpoints.ask(endpoint_id)
+        except _UnknownEndpoint:
+            return None
+        return armed.endpoint
+
     def forget(self, endpoint_id: EndpointId) -> None:
         """Ask anew for an endpoint: it is known to have changed."""
         self._endpoints.forget(endpoint_id)

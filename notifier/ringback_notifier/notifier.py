@@ -12,6 +12,7 @@ from ringback_backends.contracts.store import Store
 from ringback_backends.intake import Intake, Pace
 from ringback_notifier.claims import Claims
 from ringback_notifier.dispatcher import Attempts, Dispatcher, Recorder, Terms
+from ringback_notifier.endpoint_lane import NO_LIMITS, Limits, limits_of
 from ringback_notifier.lane import LanePlan
 from ringback_notifier.letters import Letters
 from ringback_notifier.peers import Peers
@@ -19,7 +20,7 @@ from ringback_notifier.schedule import DEFAULT_SCHEDULE_S
 from ringback_notifier.sender import Deadlines, Sender
 from ringback_notifier.strays import Strays
 from ringback_schemas.deliveries import ClaimedDelivery
-from ringback_schemas.ids import InstanceId
+from ringback_schemas.ids import EndpointId, InstanceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class NotifierPlan:
     strays_every_s: float = 5.0
     lane: LanePlan = field(default_factory=LanePlan)
     """What one destination may be sent."""
+    fifo_hold_s: float = 3_600.0
+    """How long a delivery that fails may hold up its endpoint, if that takes one at a time."""
     peers_every_s: float = 5.0
     silent_s: float = 15.0
     """A notifier silent for so long does not share the limits any more."""
@@ -74,7 +77,7 @@ class Notifier:
             observer=observer,
         )
         self._strays = Strays(store, announcer, owner, self._dispatcher.holds, every_s=plan.strays_every_s)
-        self._claims = Claims(store, owner, self._dispatcher)
+        self._claims = Claims(store, owner, self._dispatcher, self._limits_of)
         self._peers = Peers(store, self._dispatcher.lanes.share, silent_s=plan.silent_s, every_s=plan.peers_every_s)
         self._broker = broker
         self._is_alive = is_alive
@@ -113,6 +116,10 @@ class Notifier:
                 await self._dispatcher.drain(self._plan.grace_s)
                 for task in beside:
                     task.cancel()
+
+    async def _limits_of(self, endpoint_id: EndpointId) -> Limits:
+        endpoint = await self._letters.endpoint(endpoint_id)
+        return NO_LIMITS if endpoint is None else limits_of(endpoint, self._plan.fifo_hold_s)
 
     def stop(self) -> None:
         """Take nothing new, finish what is in flight. Safe to call twice, and before ``run``."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ringback_schemas.ids import DeliveryId, EndpointId, EventId, InstanceId, JobId, TenantId
+from ringback_schemas.lane_names import destination_of_lane
 from ringback_schemas.states import DeliveryState
 
 
@@ -34,11 +35,12 @@ class Verdict(StrEnum):
     PREMATURE_EOF = "premature_eof"
     BAD_RESPONSE = "bad_response"
     NO_CONSENT = "no_consent"
+    PROXY_FAILED = "proxy_failed"
     NOTIFIER_LOST = "notifier_lost"
 
 
 class WaitReason(StrEnum):
-    """Why a delivery that is due waits at its destination, as of when it was set aside."""
+    """Why a delivery that is due waits at its lane, as of when it was set aside."""
 
     CIRCUIT = "circuit"
     """The destination failed too often and is only probed."""
@@ -46,6 +48,8 @@ class WaitReason(StrEnum):
     """As many are being sent there as may be at once."""
     RATE = "rate"
     """As many were sent there as may be in a second."""
+    FIFO = "fifo"
+    """Its endpoint takes one at a time, in the order of events, and others come before it."""
     ENDPOINT_DISABLED = "endpoint_disabled"
     """It is parked: its endpoint is disabled, and it goes on when that is enabled."""
 
@@ -58,7 +62,7 @@ class NewDelivery:
     kind: DeliveryKind
     url: str
     destination: str
-    """``scheme://host:port``: what isolation goes by."""
+    """``scheme://host:port``: what isolation goes by. An endpoint may have a lane of its own there (``lane_names``)."""
     endpoint_id: EndpointId | None = None
 
 
@@ -75,12 +79,16 @@ class DeliveryRecord:
     kind: DeliveryKind
     endpoint_id: EndpointId | None
     url: str
-    destination: str
+    lane: str
+    """What limits it goes by: its destination, or its endpoint's own (``lane_names``)."""
     state: DeliveryState
     attempt: int
     """How often it was claimed; numbers its attempts from 1 and fences together with ``owner``."""
     tries: int
-    """Recorded attempts since the schedule last began: 0 at first, and again after a redelivery was asked for."""
+    """Recorded attempts since the schedule last began: 0 at first, and again after a redelivery was asked for.
+
+    Those that came to nothing for the sake of our own proxy do not count.
+    """
     created_at: datetime
     next_attempt_at: datetime | None
     """Absent once it is done."""
@@ -88,6 +96,11 @@ class DeliveryRecord:
     owner: InstanceId | None
     waits_for: WaitReason | None = None
     """Why it waits although it is due; absent for most."""
+
+    @property
+    def destination(self) -> str:
+        """``scheme://host:port``."""
+        return destination_of_lane(self.lane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +120,9 @@ class Timing:
     total_s: float
     dns_s: float | None = None
     connect_s: float | None = None
-    """TCP and, for https, TLS: aiohttp does not tell them apart."""
+    """TCP; through a proxy, up to its tunnel."""
     first_byte_s: float | None = None
+    tls_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

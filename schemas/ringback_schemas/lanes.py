@@ -1,4 +1,7 @@
-"""Lanes: what a notifier may take for each destination, and why the rest waits. How it decides is the notifier's."""
+"""Lanes: what a notifier may take for each, and why the rest waits. How it decides is the notifier's.
+
+A lane is a destination's, or that of an endpoint with limits of its own (``lane_names``).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +23,9 @@ class Circuit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LaneRoom:
-    """How many deliveries a claim may take for one destination."""
+    """How many deliveries a claim may take for one lane."""
 
-    destination: str
+    lane: str
     room: int
     """May be 0."""
     reason: WaitReason
@@ -31,22 +34,24 @@ class LaneRoom:
 
 @dataclass(frozen=True, slots=True)
 class LaneRooms:
-    """How many deliveries a claim may take for each destination."""
+    """How many deliveries a claim may take for each lane."""
 
     others: int
-    """For each destination that is not named; at least 1."""
+    """For each lane that is not named; at least 1."""
     named: Sequence[LaneRoom] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LaneTurn:
-    """How many of a destination's waiting deliveries are asked for."""
+    """How many of a lane's waiting deliveries are asked for."""
 
-    destination: str
+    lane: str
     room: int
     """At least 1."""
     retries: int
     """Retries that go before fresh deliveries; the rest is fresh ones first, then retries."""
+    hold_s: float | None = None
+    """For an endpoint that takes one at a time: how long a delivery that fails may hold up those behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,6 @@ class LaneClaim:
 
     claimed: Sequence[ClaimedDelivery]
     waiting: frozenset[str]
-    """Destinations with deliveries among those looked at that have to wait."""
+    """Lanes with deliveries among those looked at that have to wait."""
     is_more: bool
     """Whether what is due was not looked at to its end."""

@@ -67,7 +67,7 @@ def claimed(destination: str) -> ClaimedDelivery:
         kind=DeliveryKind.CALLBACK,
         endpoint_id=None,
         url=f"{destination}/hook",
-        destination=destination,
+        lane=destination,
         state=DeliveryState.SENDING,
         attempt=1,
         tries=0,
@@ -83,7 +83,7 @@ def enter(lanes: Lanes, destination: str, count: int) -> Lane:
     """So many deliveries are sent there."""
     for _ in range(count):
         lane, _ = lanes.enter(destination)
-    return lane
+    return lane.trunk
 
 
 def shut(lanes: Lanes, clock: Clock, destination: str) -> Lane:
@@ -93,8 +93,8 @@ def shut(lanes: Lanes, clock: Clock, destination: str) -> Lane:
         lane, _ = lanes.enter(destination)
         lanes.answered(lane, Verdict.TIMEOUT, 0.5, is_probe=False)
         lanes.leave(lane, is_probe=False)
-    assert not lane.breaker.is_closed
-    return lane
+    assert not lane.trunk.breaker.is_closed
+    return lane.trunk
 
 
 def test_claim_needs_no_telling_while_there_is_some_room_everywhere(lanes: Lanes) -> None:
@@ -205,7 +205,7 @@ def test_turns_share_what_there_is(lanes: Lanes) -> None:
     """Two lanes, ten slots: five for each."""
     lanes.note_waiting([A, B])
 
-    assert [(turn.destination, turn.room) for turn in lanes.turns(10)] == [(A, 5), (B, 5)]
+    assert [(turn.lane, turn.room) for turn in lanes.turns(10)] == [(A, 5), (B, 5)]
 
 
 def test_lanes_take_turns(lanes: Lanes) -> None:
@@ -217,7 +217,7 @@ def test_lanes_take_turns(lanes: Lanes) -> None:
     lanes.served(turns, [claimed(A)])
     lanes.leave(lane, is_probe=False)
 
-    assert [turn.destination for turn in lanes.turns(1)] == [B]
+    assert [turn.lane for turn in lanes.turns(1)] == [B]
 
 
 def test_lane_waits_no_longer_when_less_came_than_was_asked_for(lanes: Lanes) -> None:

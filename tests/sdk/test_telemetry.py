@@ -96,7 +96,7 @@ def a_delivery(owner: InstanceId) -> ClaimedDelivery:
         kind=DeliveryKind.CALLBACK,
         endpoint_id=None,
         url="https://app.example/hook",
-        destination="https://app.example:443",
+        lane="https://app.example:443",
         state=DeliveryState.SENDING,
         attempt=1,
         tries=0,

@@ -30,6 +30,8 @@ class DeliveryStore(Protocol):
     ) -> list[ClaimedDelivery]:
         """Take those of the named deliveries that are due: state ready, ``next_attempt_at`` come, held by nobody.
 
+        What stands in line (see ``contracts.lanes``) is not for this claim.
+
         A claimed delivery is ``sending``, belongs to ``owner``, and its ``attempt`` is one more.
         """
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, and_, select, update
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
-from ringback_backends.sql.deliveries import SENDING
+from ringback_backends.sql.deliveries import RELEASED, SENDING
 from ringback_backends.sql.endpoint_rows import endpoint_record
 from ringback_backends.sql.parking import CANCELLED, PARKED
 from ringback_backends.sql.signing import NEWEST_FIRST, SecretBox, is_live
@@ -14,7 +14,6 @@ from ringback_backends.sql.tables import deliveries, endpoints, signing_secrets
 from ringback_schemas.deliveries import DeliveryRef
 from ringback_schemas.endpoints import ArmedEndpoint, Consent
 from ringback_schemas.ids import EndpointId, InstanceId
-from ringback_schemas.states import DeliveryState
 from ringback_schemas.tenants import SigningSecret
 
 
@@ -77,7 +76,7 @@ def _put_back(connection: Connection, owner: InstanceId, ref: DeliveryRef, enabl
     row = connection.execute(select(deliveries.c.endpoint_id).where(held, SENDING)).one_or_none()
     if row is None:
         return False
-    waits = {"state": DeliveryState.PENDING.value}
+    waits = {"state": RELEASED["state"]}
     match enabled.get(row.endpoint_id) if row.endpoint_id is not None else True:
         case None:
             change = CANCELLED

@@ -69,6 +69,13 @@ class now_minus(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL fun
     inherit_cache = True
 
 
+class microseconds_before(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
+    """A moment, and how many microseconds before it: exact, and the same for every row of a statement."""
+
+    type = Moment()
+    inherit_cache = True
+
+
 @compiles(now, "postgresql")
 def _now_postgres(_element: now, _compiler: SQLCompiler, **_: Any) -> str:
     return "now()"
@@ -87,3 +94,15 @@ def _now_minus_postgres(element: now_minus, compiler: SQLCompiler, **kw: Any) ->
 @compiles(now_minus, "sqlite")
 def _now_minus_sqlite(element: now_minus, compiler: SQLCompiler, **kw: Any) -> str:
     return f"(ringback_now() - CAST({compiler.process(element.clauses, **kw)} * 1000000 AS INTEGER))"
+
+
+@compiles(microseconds_before, "postgresql")
+def _before_postgres(element: microseconds_before, compiler: SQLCompiler, **kw: Any) -> str:
+    moment, microseconds = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({moment} - {microseconds} * interval '1 microsecond')"
+
+
+@compiles(microseconds_before, "sqlite")
+def _before_sqlite(element: microseconds_before, compiler: SQLCompiler, **kw: Any) -> str:
+    moment, microseconds = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({moment} - {microseconds})"

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, Select, and_, case, exists, literal, or_
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
+from ringback_backends.sql.lane_columns import BY_ITS_ENDPOINT, IN_LINE
 from ringback_backends.sql.rows import stored_delivery
 from ringback_backends.sql.tables import deliveries, delivery_attempts, delivery_targets, endpoints
 from ringback_schemas.deliveries import (
@@ -48,8 +49,8 @@ RECORDS = select(
 
 SENDING = deliveries.c.state == literal("sending", literal_execute=True)
 
-# A loose scan of the index ``deliveries_waiting``: one probe for each destination, however much waits there.
-WAITING_DESTINATIONS = text("""
+# A loose scan of the index ``deliveries_waiting``: one probe for each lane, however much waits there.
+WAITING_LANES = text("""
 WITH RECURSIVE waiting (destination) AS (
     SELECT * FROM (
         SELECT d.destination FROM deliveries d WHERE d.waits_for IS NOT NULL AND d.destination > :after
@@ -63,16 +64,22 @@ WITH RECURSIVE waiting (destination) AS (
 SELECT destination FROM waiting WHERE destination IS NOT NULL LIMIT :most
 """)
 
-RELEASED = {"state": DeliveryState.PENDING.value, "owner": None}
+_WAS_TRIED_IN_LINE = and_(IN_LINE, deliveries.c.attempt > 1)
+"""Given back, it is still the head of its line: a fresh one stands by its time, and that of a retry is late."""
+
+RELEASED = {
+    "state": case((_WAS_TRIED_IN_LINE, DeliveryState.RETRYING.value), else_=DeliveryState.PENDING.value),
+    "owner": None,
+}
 
 AFRESH: dict[str, Any] = {
     "state": DeliveryState.PENDING.value,
     "tries": 0,
     "next_attempt_at": now(),
     "finished_at": None,
-    "waits_for": None,
+    **BY_ITS_ENDPOINT,
 }
-"""A delivery that is sent again: due at once, at the beginning of its schedule."""
+"""A delivery that is sent again: due at once, at the beginning of its schedule, and at the end of its line."""
 
 
 class DeliveryQueries:
@@ -100,12 +107,10 @@ class DeliveryQueries:
             "set_aside", lambda connection: _give_back(connection, owner, deliveries, _as_before(reason))
         )
 
-    async def waiting_destinations(self, after: str, limit: int) -> list[str]:
-        """See ``LaneStore.waiting_destinations``."""
-        query = WAITING_DESTINATIONS.bindparams(after=after, most=limit)
-        return await self._database.read(
-            "waiting_destinations", lambda connection: list(connection.execute(query).scalars())
-        )
+    async def waiting_lanes(self, after: str, limit: int) -> list[str]:
+        """See ``LaneStore.waiting_lanes``."""
+        query = WAITING_LANES.bindparams(after=after, most=limit)
+        return await self._database.read("waiting_lanes", lambda connection: list(connection.execute(query).scalars()))
 
     async def redeliver(self, tenant_id: TenantId, delivery_id: DeliveryId) -> DeliveryRecord | None:
         """See ``DeliveryStore.redeliver``."""
@@ -181,7 +186,7 @@ def _attempt(row: Row[Any]) -> DeliveryAttempt:
     return DeliveryAttempt(
         attempt=row.attempt,
         started_at=row.started_at,
-        timing=Timing(row.total_s, row.dns_s, row.connect_s, row.first_byte_s),
+        timing=Timing(row.total_s, row.dns_s, row.connect_s, row.first_byte_s, row.tls_s),
         verdict=Verdict(row.verdict),
         reason=row.reason,
         status=row.status,
@@ -193,8 +198,10 @@ def _attempt(row: Row[Any]) -> DeliveryAttempt:
 
 def _as_before(reason: WaitReason) -> dict[str, Any]:
     """As if it had not been claimed: nobody has seen the attempt, so its number is given again."""
-    ready = case((deliveries.c.tries > 0, DeliveryState.RETRYING.value), else_=DeliveryState.PENDING.value)
-    return {"state": ready, "owner": None, "attempt": deliveries.c.attempt - 1, "waits_for": reason.value}
+    was_tried = or_(deliveries.c.tries > 0, _WAS_TRIED_IN_LINE)
+    ready = case((was_tried, DeliveryState.RETRYING.value), else_=DeliveryState.PENDING.value)
+    waits_for = case((IN_LINE, WaitReason.FIFO.value), else_=reason.value)
+    return {"state": ready, "owner": None, "attempt": deliveries.c.attempt - 1, "waits_for": waits_for}
 
 
 def _give_back(

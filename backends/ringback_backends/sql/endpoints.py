@@ -13,7 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.endpoint_rows import endpoint_record, settings_row
-from ringback_backends.sql.parking import cancel_waiting, free_parked, park_waiting, redirect_waiting
+from ringback_backends.sql.lane_columns import lane_of_row
+from ringback_backends.sql.lines import leave_line, line_up, move_line
+from ringback_backends.sql.parking import cancel_waiting, free_parked, move_waiting, park_waiting, redirect_waiting
 from ringback_backends.sql.signing import SecretBox, add_secret, end_secrets, is_live, live_secrets, owned_by
 from ringback_backends.sql.tables import endpoints, signing_secrets, tenants
 from ringback_schemas.endpoints import (
@@ -26,6 +28,7 @@ from ringback_schemas.endpoints import (
     PublicKey,
 )
 from ringback_schemas.ids import EndpointId, TenantId
+from ringback_schemas.lane_names import lane_of
 from ringback_schemas.tenants import SigningSecret
 
 
@@ -92,7 +95,8 @@ class EndpointQueries:
             changes |= {"version": version + 1, "updated_at": now()}
             connection.execute(update(endpoints).where(mine).values(changes))
             if found.url != settings.url:
-                redirect_waiting(connection, tenant_id, endpoint_id, settings)
+                redirect_waiting(connection, tenant_id, endpoint_id, settings.url)
+            _rearrange(connection, found, settings)
             return self._endpoint(connection, mine)
 
         return await self._database.write("update_endpoint", change)
@@ -120,6 +124,8 @@ class EndpointQueries:
             disabled = and_(mine, endpoints.c.is_enabled.is_not(true()))
             if connection.execute(update(endpoints).where(disabled).values(fresh | {"is_enabled": True})).rowcount:
                 free_parked(connection, endpoint_id)
+                if connection.execute(select(endpoints.c.is_fifo).where(mine)).scalar_one():
+                    line_up(connection, endpoint_id)
             return self._endpoint(connection, mine)
 
         return await self._database.write("enable_endpoint", enable)
@@ -186,6 +192,18 @@ def _mine(tenant_id: TenantId, endpoint_id: EndpointId) -> ColumnElement[bool]:
 
 def _locked(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:
     return connection.execute(select(endpoints).where(condition).with_for_update()).one_or_none()
+
+
+def _rearrange(connection: Connection, found: Row[Any], settings: EndpointSettings) -> None:
+    """Deliveries that wait go by the endpoint's new lane, in line or not."""
+    before, lane = lane_of_row(found), lane_of(found.id, settings)
+    if found.is_fifo and settings.is_fifo and before != lane:
+        move_line(connection, before, lane)
+    if found.is_fifo and not settings.is_fifo:
+        leave_line(connection, before)
+    move_waiting(connection, found.id, lane)
+    if settings.is_fifo and not found.is_fifo:
+        line_up(connection, found.id)
 
 
 def _first_consent(settings: EndpointSettings) -> Consent:

@@ -6,7 +6,6 @@ from sqlalchemy import ColumnElement, Connection, and_, literal, null, select, u
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.tables import deliveries, delivery_targets
-from ringback_schemas.endpoints import EndpointSettings
 from ringback_schemas.ids import EndpointId, TenantId
 from ringback_schemas.states import DELIVERY_READY, DeliveryState
 
@@ -25,7 +24,7 @@ def park_waiting(connection: Connection, endpoint_id: EndpointId) -> None:
 
 
 def free_parked(connection: Connection, endpoint_id: EndpointId) -> None:
-    """Make due what was parked."""
+    """Make due what was parked; see ``lines.line_up`` for those who care for the order."""
     parked = and_(_waiting(endpoint_id), deliveries.c.next_attempt_at.is_(None))
     connection.execute(update(deliveries).where(parked).values(next_attempt_at=now()))
 
@@ -35,15 +34,17 @@ def cancel_waiting(connection: Connection, endpoint_id: EndpointId) -> None:
     connection.execute(update(deliveries).where(_waiting(endpoint_id)).values(CANCELLED))
 
 
-def redirect_waiting(
-    connection: Connection, tenant_id: TenantId, endpoint_id: EndpointId, settings: EndpointSettings
-) -> None:
-    """Send them to the new URL; at another destination nobody has told them to wait yet."""
+def redirect_waiting(connection: Connection, tenant_id: TenantId, endpoint_id: EndpointId, url: str) -> None:
+    """Send them to the new URL."""
     waiting = select(deliveries.c.id).where(_waiting(endpoint_id))
     targets = and_(delivery_targets.c.tenant_id == tenant_id, delivery_targets.c.delivery_id.in_(waiting))
-    connection.execute(update(delivery_targets).where(targets).values(url=settings.url))
-    moved = and_(_waiting(endpoint_id), deliveries.c.destination != settings.destination)
-    connection.execute(update(deliveries).where(moved).values(destination=settings.destination, waits_for=null()))
+    connection.execute(update(delivery_targets).where(targets).values(url=url))
+
+
+def move_waiting(connection: Connection, endpoint_id: EndpointId, lane: str) -> None:
+    """Have them go by another lane, where nobody has told them to wait yet."""
+    moved = and_(_waiting(endpoint_id), deliveries.c.destination != lane)
+    connection.execute(update(deliveries).where(moved).values(destination=lane, waits_for=null()))
 
 
 def _waiting(endpoint_id: EndpointId) -> ColumnElement[bool]:

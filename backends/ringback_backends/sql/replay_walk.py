@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery, and_, f
 
 from ringback_backends.sql.columns import EPOCH, Moment
 from ringback_backends.sql.jobs import CLOCK_SKEW
+from ringback_backends.sql.lane_columns import goes_to
 from ringback_backends.sql.tables import deliveries, delivery_targets, endpoints
 from ringback_schemas.ids import earliest_id
 from ringback_schemas.replays import ReplayFilter, ReplayRecord
@@ -97,7 +98,7 @@ def _of_target(replay: ReplayRecord) -> list[ColumnElement[bool]]:
     if wanted.url is not None:
         conditions.append(target.url == wanted.url)
     if wanted.destination is not None:
-        conditions.append(deliveries.c.destination == wanted.destination)
+        conditions.append(goes_to(wanted.destination))
     if wanted.event_types:
         conditions.append(or_(*[_matches(pattern) for pattern in wanted.event_types]))
     return conditions

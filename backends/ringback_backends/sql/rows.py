@@ -53,6 +53,9 @@ def stored_delivery(row: Sequence[Any]) -> DeliveryRecord:
     reason = row[DELIVERY_WIDTH]
     if row[13] is None and row[9] in _READY:
         reason = WaitReason.ENDPOINT_DISABLED
+    if reason == WaitReason.FIFO and row[9] != DeliveryState.PENDING:
+        # the head of its line: it does not wait for others
+        reason = None
     waits_for = None if reason is None else WaitReason(reason)
     fields = [*_delivery_fields(row), waits_for]
     return DeliveryRecord(*fields)

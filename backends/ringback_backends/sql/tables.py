@@ -267,6 +267,7 @@ deliveries = Table(
     metadata,
     Column("id", Name, primary_key=True),
     Column("tenant_id", Name, nullable=False),
+    # the name of its lane: see ringback_schemas.lane_names
     Column("destination", Name, nullable=False),
     Column("state", Name, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -275,7 +276,7 @@ deliveries = Table(
     Column("claimed_at", Moment),
     Column("finished_at", Moment),
     Column("owner", Name),
-    # why it was set aside; only while it is ready
+    # why it was set aside, only while it is ready; "fifo" until it is done (see ``lines``)
     Column("waits_for", Name),
     # here as well as in delivery_targets, for the index of what waits for one endpoint
     Column("endpoint_id", Name),
@@ -336,6 +337,7 @@ delivery_attempts = Table(
     Column("remote_address", Text),
     Column("response_prefix", LargeBinary, nullable=False),
     Column("next_attempt_at", Moment),
+    Column("tls_s", Double),
 )
 
 audit_log = Table(

@@ -1,9 +1,10 @@
 """Events that are not a job's end."""
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
+from ringback_backends.sql.lane_columns import BY_ITS_ENDPOINT
 from ringback_backends.sql.tables import NO_JOB, deliveries, delivery_targets, events
 from ringback_schemas.deliveries import NewDelivery
 from ringback_schemas.events import NewEvent
@@ -59,3 +60,5 @@ def _deliver(connection: Connection, event: NewEvent, new: NewDelivery) -> None:
     }
     connection.execute(insert(deliveries).values(pending))
     connection.execute(insert(delivery_targets).values(target))
+    if new.endpoint_id is not None:
+        connection.execute(update(deliveries).where(deliveries.c.id == new.id).values(BY_ITS_ENDPOINT))

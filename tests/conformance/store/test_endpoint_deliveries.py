@@ -131,7 +131,7 @@ async def test_disabled_endpoint_parks_what_its_lane_holds_back(store: Store, ow
     await store.disable_endpoint(DEFAULT_TENANT, endpoint.id, DisabledReason.REQUESTED)
 
     assert await store.claim_waiting(owner, [LaneTurn(DESTINATION, 5, 1)]) == []
-    assert await store.waiting_destinations("", 5) == []
+    assert await store.waiting_lanes("", 5) == []
     assert (await store.claim_due_in_lanes(owner, 5, LaneRooms(others=5))).claimed == []
 
 

@@ -282,7 +282,7 @@ async def test_redeliver_takes_it_out_of_the_queue(store: Store, owner: Instance
     assert ids_of(await store.claim_due_deliveries(owner, 5)) == [delivery_id]
 
 
-async def test_waiting_destinations_come_in_pages(store: Store, owner: InstanceId) -> None:
+async def test_waiting_lanes_come_in_pages(store: Store, owner: InstanceId) -> None:
     """Each once, in order, beginning after the one given; those where nothing waits are absent."""
     names = [f"https://{number}.example:443" for number in range(5)]
     ids = await due(store, owner, *names, *names)
@@ -291,9 +291,9 @@ async def test_waiting_destinations_come_in_pages(store: Store, owner: InstanceI
     await store.claim_waiting(owner, [LaneTurn(names[1], 5, 0)])
     await store.claim_waiting(owner, [LaneTurn(names[4], 5, 0)])
 
-    assert await store.waiting_destinations("", 2) == [names[0], names[2]]
-    assert await store.waiting_destinations(names[2], 2) == [names[3]]
-    assert await store.waiting_destinations(names[3], 2) == []
+    assert await store.waiting_lanes("", 2) == [names[0], names[2]]
+    assert await store.waiting_lanes(names[2], 2) == [names[3]]
+    assert await store.waiting_lanes(names[3], 2) == []
 
 
 async def test_tally_counts_what_was_set_aside(store: Store, owner: InstanceId) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ringback_backends.contracts.jobs import Recorded
+from ringback_backends.sql.lane_columns import LANE
 from ringback_backends.sql.postgres.pool import Pool
 from ringback_schemas.jobs import JobOutcome
 
@@ -15,8 +16,9 @@ from ringback_schemas.jobs import JobOutcome
 # DISTINCT: of two outcomes for one job in the same call the first that fits is recorded.
 #
 # ``fanned`` probes the index of a tenant's endpoints once for each event; without any that is a microsecond. Its
-# ids are those of ``ids.fanned_delivery_id``, and its filter is ``endpoints.wants``.
-FINISH = """
+# ids are those of ``ids.fanned_delivery_id``, and its filter is ``endpoints.wants``. To an endpoint that takes one at a
+# time they are born in line (see ``lines``), in the order of the outcomes: their times differ by a microsecond.
+FINISH = f"""
 WITH matched AS MATERIALIZED (
     SELECT i.*, j.tenant_id, j.created_at, j.started_at
     FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::float8[],
@@ -66,7 +68,7 @@ WITH matched AS MATERIALIZED (
     SELECT r.place,
            'dlv_' || substr(r.event_id, 5, 10) || 'e' || substr(h.digest, 1, 2) || '8' || substr(h.digest, 3, 12) AS id,
            r.tenant_id, r.event_id, r.event_type, r.job_id, 'endpoint' AS kind, e.id AS endpoint_id, e.url,
-           e.destination
+           {LANE} AS destination, e.is_fifo
     FROM recorded r
     JOIN endpoints e ON e.tenant_id = r.tenant_id
     CROSS JOIN LATERAL (SELECT encode(sha256(convert_to(r.event_id || e.id, 'UTF8')), 'hex') AS digest) AS h
@@ -76,10 +78,13 @@ WITH matched AS MATERIALIZED (
           WHERE CASE WHEN f.pattern LIKE '%*' THEN starts_with(r.event_type, left(f.pattern, -1))
                      ELSE f.pattern = r.event_type END))
 ), born AS MATERIALIZED (
-    SELECT * FROM target UNION ALL SELECT * FROM fanned
+    SELECT *, false AS is_fifo FROM target UNION ALL SELECT * FROM fanned
 ), pending AS (
-    INSERT INTO deliveries (id, tenant_id, destination, state, attempt, tries, next_attempt_at, endpoint_id)
-    SELECT id, tenant_id, destination, 'pending', 0, 0, now(), endpoint_id FROM born
+    INSERT INTO deliveries (id, tenant_id, destination, state, attempt, tries, next_attempt_at, endpoint_id, waits_for)
+    SELECT id, tenant_id, destination, 'pending', 0, 0,
+           CASE WHEN is_fifo THEN now() + place * interval '1 microsecond' ELSE now() END, endpoint_id,
+           CASE WHEN is_fifo THEN 'fifo' END
+    FROM born
 ), targets AS (
     INSERT INTO delivery_targets (tenant_id, delivery_id, event_id, event_type, job_id, kind, endpoint_id, url,
                                   created_at)
@@ -88,7 +93,7 @@ WITH matched AS MATERIALIZED (
 SELECT place, NULL AS id FROM recorded
 UNION ALL
 SELECT place, id FROM fanned
-"""
+"""  # noqa: S608 - our own words
 
 
 class PostgresFinish:

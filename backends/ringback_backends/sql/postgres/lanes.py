@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ringback_backends.sql.database import Database
+from ringback_backends.sql.lines import claim_heads
 from ringback_backends.sql.postgres.pool import Pool, Rows
 from ringback_backends.sql.rows import claimed_delivery
 from ringback_schemas.deliveries import ClaimedDelivery
@@ -14,7 +16,7 @@ LOOKED_AT = 1_000
 """Due deliveries that one call looks at: enough that a backlog behind a destination without room is soon set aside,
 few enough that nobody waits long for the statement."""
 
-# $4, $5, $6 the named destinations, their rooms and reasons; $7 the room of the others
+# $4, $5, $6 the named lanes, their rooms and reasons; $7 the room of the others
 _LANES = """
 WITH relaxed AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
@@ -22,7 +24,7 @@ WITH relaxed AS MATERIALIZED (
     SELECT * FROM unnest($4::text[], $5::integer[], $6::text[]) AS l (destination, room, reason)
 """
 
-# $2 ids, $8 ready states (a parameter: see ``claims.CLAIM``)
+# $2 ids, $8 ready states (a parameter: see ``claims.CLAIM``). What is in line is looked at to tell of its lane.
 _NAMED = """
 ), looked AS MATERIALIZED (
     SELECT d.id, d.destination, d.waits_for, i.place
@@ -46,12 +48,13 @@ _DUE = """
     SELECT id, destination, waits_for, row_number() OVER (ORDER BY next_attempt_at, id) AS place FROM due
 """
 
-# $1 owner, $3 limit. Answers the claimed, and a row without an id for each destination where something has to wait,
+# $1 owner, $3 limit. Answers the claimed, and a row without an id for each lane where something has to wait,
 # with how many in the place of the attempt. What has room but is beyond the limit is left as it is.
 _SORTED_OUT = """
 ), sorted AS MATERIALIZED (
     SELECT s.id, s.destination, s.waits_for, s.place, coalesce(l.reason, 'in_flight') AS reason,
-           row_number() OVER (PARTITION BY s.destination ORDER BY s.place) <= coalesce(l.room, $7) AS fits
+           row_number() OVER (PARTITION BY s.destination ORDER BY s.place) <= coalesce(l.room, $7)
+               AND s.waits_for IS DISTINCT FROM 'fifo' AS fits
     FROM looked s LEFT JOIN lane l ON l.destination = s.destination
 ), picked AS MATERIALIZED (
     SELECT id, place FROM sorted WHERE fits ORDER BY place LIMIT $3
@@ -84,9 +87,9 @@ FROM sorted WHERE NOT fits GROUP BY destination
 CLAIM = _LANES + _NAMED + _SORTED_OUT
 CLAIM_DUE = _LANES + _DUE + _SORTED_OUT
 
-# $1 owner, $2, $3, $4 the destinations, their rooms and how many retries go first, $5 ready states. ``candidate`` reads
-# two ranges of the index ``deliveries_waiting`` for each destination; more than wanted, for another notifier may hold
-# some of them.
+# $1 owner, $2, $3, $4 the lanes, their rooms and how many retries go first, $5 ready states. ``candidate`` reads
+# two ranges of the index ``deliveries_waiting`` for each lane; more than wanted, for another notifier may hold
+# some of them. What is in line is for ``lines``.
 CLAIM_WAITING = """
 WITH relaxed AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
@@ -104,7 +107,7 @@ WITH relaxed AS MATERIALIZED (
 ), locked AS MATERIALIZED (
     SELECT c.*
     FROM candidate c JOIN deliveries d ON d.id = c.id
-    WHERE d.waits_for IS NOT NULL AND d.state = ANY ($5::text[])
+    WHERE d.waits_for <> 'fifo' AND d.state = ANY ($5::text[])
     FOR UPDATE OF d SKIP LOCKED
 ), ranked AS (
     SELECT *, row_number() OVER (PARTITION BY turn, state ORDER BY next_attempt_at, id) AS rank FROM locked
@@ -133,14 +136,15 @@ ORDER BY c.turn, c.place
 """
 
 _READY = [state.value for state in DELIVERY_READY]
-_DESTINATION, _COUNT = 8, 10
-"""Columns of a row that tells of a destination."""
+_LANE, _COUNT = 8, 10
+"""Columns of a row that tells of a lane."""
 
 
 class PostgresLanes:
-    """Hands deliveries out by destination."""
+    """Hands deliveries out by lane."""
 
     _pool: Pool
+    _database: Database
 
     async def claim_in_lanes(
         self, owner: InstanceId, delivery_ids: Sequence[DeliveryId], rooms: LaneRooms
@@ -161,15 +165,19 @@ class PostgresLanes:
 
     async def claim_waiting(self, owner: InstanceId, turns: Sequence[LaneTurn]) -> list[ClaimedDelivery]:
         """See ``LaneStore.claim_waiting``."""
-        columns = [turn.destination for turn in turns], [turn.room for turn in turns], [turn.retries for turn in turns]
+        heads = await claim_heads(self._database, owner, turns)
+        wide = [turn for turn in turns if turn.hold_s is None]
+        if not wide:
+            return heads
+        columns = [turn.lane for turn in wide], [turn.room for turn in wide], [turn.retries for turn in wide]
         rows = await self._pool.fetch("claim_waiting", CLAIM_WAITING, owner, *columns, _READY)
-        return [claimed_delivery(row) for row in rows]
+        return heads + [claimed_delivery(row) for row in rows]
 
 
 def _lanes(rooms: LaneRooms) -> list[Any]:
     """The rooms by column."""
     return [
-        [lane.destination for lane in rooms.named],
+        [lane.lane for lane in rooms.named],
         [lane.room for lane in rooms.named],
         [lane.reason.value for lane in rooms.named],
         rooms.others,
@@ -177,6 +185,6 @@ def _lanes(rooms: LaneRooms) -> list[Any]:
 
 
 def _sorted(rows: Rows) -> tuple[list[ClaimedDelivery], dict[str, int]]:
-    """What was claimed, and how many have to wait for each destination."""
+    """What was claimed, and how many have to wait in each lane."""
     claimed = [claimed_delivery(row) for row in rows if row[0] is not None]
-    return claimed, {row[_DESTINATION]: row[_COUNT] for row in rows if row[0] is None}
+    return claimed, {row[_LANE]: row[_COUNT] for row in rows if row[0] is None}

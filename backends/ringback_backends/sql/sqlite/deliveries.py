@@ -11,14 +11,14 @@ from ringback_backends.sql.sqlite.batches import Insert, listed, rows_of
 from ringback_backends.sql.sqlite.connecting import now_us
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
 from ringback_backends.sql.sqlite.receivers import Receiver, count, receivers
-from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome
+from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome, Verdict
 from ringback_schemas.ids import DeliveryId, EndpointId, InstanceId
 from ringback_schemas.states import DeliveryState
 
 INSERT_ATTEMPTS = Insert(
     "delivery_attempts",
     *("delivery_id", "attempt", "started_at", "total_s", "dns_s", "connect_s", "first_byte_s", "verdict", "reason"),
-    *("status", "remote_address", "response_prefix", "next_attempt_at"),
+    *("status", "remote_address", "response_prefix", "next_attempt_at", "tls_s"),
 )
 
 # Those of the named deliveries that are due, in the order named: ?1 ids, ?2 limit, ?3 now, ?4 owner. Written as they
@@ -34,7 +34,7 @@ FROM (
     CROSS JOIN deliveries AS d ON d.id = i.value
     CROSS JOIN delivery_targets AS t ON t.tenant_id = d.tenant_id AND t.delivery_id = d.id
     CROSS JOIN events AS e ON e.id = t.event_id
-    WHERE d.state IN ('pending', 'retrying') AND d.next_attempt_at <= ?3
+    WHERE d.state IN ('pending', 'retrying') AND d.next_attempt_at <= ?3 AND d.waits_for IS NOT 'fifo'
     ORDER BY i.key
     LIMIT ?2
 )
@@ -63,14 +63,20 @@ SELECT json_group_array(json_array(d.id, d.owner, d.attempt, d.endpoint_id))
 FROM json_each(?1) AS i CROSS JOIN deliveries AS d ON d.id = i.value WHERE d.state = 'sending'
 """
 
-# ?1 ids, ?2 state, ?3 now
+# ?1 ids, ?2 state, ?3 now, ?4 whether the tries count
 END = """
-UPDATE deliveries SET state = ?2, owner = NULL, tries = tries + 1, next_attempt_at = NULL, finished_at = ?3
+UPDATE deliveries
+SET state = ?2, owner = NULL, tries = tries + ?4, next_attempt_at = NULL, finished_at = ?3, waits_for = NULL
 WHERE id IN (SELECT value FROM json_each(?1))
 """
 
-# ?1 id, ?2 next_attempt_at, absent when its endpoint is disabled
-RETRY = "UPDATE deliveries SET state = 'retrying', owner = NULL, tries = tries + 1, next_attempt_at = ?2 WHERE id = ?1"
+# ?1 id, ?2 next_attempt_at, absent when its endpoint is disabled, ?3 whether the try counts
+RETRY = """
+UPDATE deliveries
+SET state = 'retrying', owner = NULL, tries = tries + ?3, next_attempt_at = ?2,
+    waits_for = CASE WHEN ?2 IS NOT NULL THEN waits_for END
+WHERE id = ?1
+"""
 
 _TIMES = (12, 13, 14, 17)
 """Columns of a claimed delivery that hold times."""
@@ -160,6 +166,11 @@ class _Following:
     state: DeliveryState
     next_attempt_at: int | None
 
+    @property
+    def is_charged(self) -> bool:
+        """Whether it was a try of the receiver's: what our own proxy did not let through is none."""
+        return self.outcome.attempt.verdict is not Verdict.PROXY_FAILED
+
 
 def _follow(
     outcome: DeliveryOutcome, endpoint_id: EndpointId | None, known: dict[EndpointId, Receiver], moment: int
@@ -176,14 +187,14 @@ def _follow(
 
 
 def _change(connection: sqlite3.Connection, following: Sequence[_Following], moment: int) -> None:
-    ended: dict[DeliveryState, list[str]] = {}
+    ended: dict[tuple[DeliveryState, bool], list[str]] = {}
     for one in following:
         if one.state is not DeliveryState.RETRYING:
-            ended.setdefault(one.state, []).append(one.outcome.delivery_id)
-    for state, ids in ended.items():
-        connection.execute(END, (listed(ids), state.value, moment))
+            ended.setdefault((one.state, one.is_charged), []).append(one.outcome.delivery_id)
+    for (state, is_charged), ids in ended.items():
+        connection.execute(END, (listed(ids), state.value, moment, is_charged))
     retried = [one for one in following if one.state is DeliveryState.RETRYING]
-    connection.executemany(RETRY, [(one.outcome.delivery_id, one.next_attempt_at) for one in retried])
+    connection.executemany(RETRY, [(one.outcome.delivery_id, one.next_attempt_at, one.is_charged) for one in retried])
 
 
 def _attempt_row(outcome: DeliveryOutcome, next_attempt_at: int | None) -> tuple[object, ...]:
@@ -194,4 +205,5 @@ def _attempt_row(outcome: DeliveryOutcome, next_attempt_at: int | None) -> tuple
         *(timing.total_s, timing.dns_s, timing.connect_s, timing.first_byte_s),
         *(attempt.verdict.value, attempt.reason, attempt.status, attempt.remote_address, attempt.response_prefix),
         next_attempt_at,
+        timing.tls_s,
     )

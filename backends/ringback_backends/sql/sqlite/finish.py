@@ -9,11 +9,13 @@ from ringback_backends.sql.sqlite.batches import Insert, listed, rows_of
 from ringback_backends.sql.sqlite.connecting import now_us
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
 from ringback_backends.sql.sqlite.fanning import fan_out
-from ringback_schemas.deliveries import NewDelivery
+from ringback_schemas.deliveries import NewDelivery, WaitReason
 from ringback_schemas.events import NewEvent
 from ringback_schemas.ids import DeliveryId, JobId
 from ringback_schemas.jobs import AttemptOutcome, JobOutcome
 from ringback_schemas.states import JOB_TRANSITIONS, JobState
+
+FIFO = WaitReason.FIFO.value
 
 INSERT_RESULTS = Insert("job_results", "job_id", "result", "error", "event_id")
 INSERT_ATTEMPTS = Insert(
@@ -23,6 +25,7 @@ INSERT_EVENTS = Insert("events", "id", "tenant_id", "job_id", "type", "body", "c
 INSERT_DELIVERIES = Insert(
     "deliveries",
     *("id", "tenant_id", "destination", "state", "attempt", "tries", "next_attempt_at", "endpoint_id"),
+    "waits_for",
 )
 INSERT_TARGETS = Insert(
     "delivery_targets",
@@ -142,23 +145,28 @@ def _happen(
     INSERT_EVENTS.run(connection, events)
     told = [event for event, _ in happened]
     fanned = fan_out(connection, told)
-    _deliver(connection, [(event, new) for event in told for new in event.deliveries] + fanned, moment)
+    _deliver(connection, [(event, new, False) for event in told for new in event.deliveries] + fanned, moment)
     by_job: dict[JobId | None, list[DeliveryId]] = {}
-    for event, new in fanned:
+    for event, new, _ in fanned:
         by_job.setdefault(event.job_id, []).append(new.id)
     return by_job
 
 
-def _deliver(connection: sqlite3.Connection, pairs: Sequence[tuple[NewEvent, NewDelivery]], moment: int) -> None:
+def _deliver(connection: sqlite3.Connection, born: Sequence[tuple[NewEvent, NewDelivery, bool]], moment: int) -> None:
+    # in line they stand by their times, so these differ
     pending = [
-        (new.id, event.tenant_id, new.destination, "pending", 0, 0, moment, new.endpoint_id) for event, new in pairs
+        (
+            *(new.id, event.tenant_id, new.destination, "pending", 0, 0),
+            *((moment + place, new.endpoint_id, FIFO) if is_fifo else (moment, new.endpoint_id, None)),
+        )
+        for place, (event, new, is_fifo) in enumerate(born)
     ]
     targets = [
         (
             *(event.tenant_id, new.id, event.id, event.type, event.job_id, new.kind.value, new.endpoint_id, new.url),
             moment,
         )
-        for event, new in pairs
+        for event, new, _ in born
     ]
     INSERT_DELIVERIES.run(connection, pending)
     INSERT_TARGETS.run(connection, targets)

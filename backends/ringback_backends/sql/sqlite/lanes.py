@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ringback_backends.sql.lines import claim_heads
 from ringback_backends.sql.sqlite.batches import listed, rows_of
 from ringback_backends.sql.sqlite.connecting import now_us
 from ringback_backends.sql.sqlite.deliveries import claim_rows, claimed
@@ -41,12 +42,12 @@ FROM (
 # ?1 ids, ?2 reason
 SET_ASIDE = "UPDATE deliveries SET waits_for = ?2 WHERE id IN (SELECT value FROM json_each(?1)) AND waits_for IS NULL"
 
-# What was set aside for a destination in one state, the longest overdue first: ?1 destination, ?2 state, ?3 limit
+# What was set aside for a lane in one state, the longest overdue first: ?1 lane, ?2 state, ?3 limit
 WAITING = """
 SELECT json_group_array(json_array(next_attempt_at, id))
 FROM (
     SELECT next_attempt_at, id FROM deliveries INDEXED BY deliveries_waiting
-    WHERE waits_for IS NOT NULL AND destination = ?1 AND state = ?2
+    WHERE waits_for IS NOT NULL AND destination = ?1 AND state = ?2 AND waits_for <> 'fifo'
     ORDER BY next_attempt_at, id
     LIMIT ?3
 )
@@ -54,7 +55,7 @@ FROM (
 
 
 Looked = list[list[Any]]
-"""Rows of place, id, destination and why it waits already."""
+"""Rows of place, id, lane and why it waits already."""
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class _Taken:
 
 
 class SqliteLanes:
-    """Hands deliveries out by destination."""
+    """Hands deliveries out by lane."""
 
     _sqlite: SqliteDatabase
 
@@ -105,26 +106,30 @@ class SqliteLanes:
 
     async def claim_waiting(self, owner: InstanceId, turns: Sequence[LaneTurn]) -> list[ClaimedDelivery]:
         """See ``LaneStore.claim_waiting``."""
+        heads = await claim_heads(self._sqlite, owner, turns)
+        wide = [turn for turn in turns if turn.hold_s is None]
+        if not wide:
+            return heads
 
         def claim(connection: sqlite3.Connection) -> list[list[Any]]:
-            ids = [delivery_id for turn in turns for delivery_id in _of_turn(connection, turn)]
+            ids = [delivery_id for turn in wide for delivery_id in _of_turn(connection, turn)]
             return claim_rows(connection, owner, ids, len(ids))
 
         rows = await self._sqlite.write_bare("claim_waiting", claim, is_relaxed=True)
-        return [claimed(row) for row in rows]
+        return heads + [claimed(row) for row in rows]
 
 
 def _sort_out(looked: Looked, limit: int, rooms: LaneRooms) -> _Sorted:
     found = _Sorted()
-    room = {lane.destination: lane.room for lane in rooms.named}
-    reasons = {lane.destination: lane.reason for lane in rooms.named}
-    for _, delivery_id, destination, waits_for in sorted(looked):
-        left = room.get(destination, rooms.others)
-        room[destination] = left - 1
-        if left <= 0:
-            found.waiting.add(destination)
+    room = {lane.lane: lane.room for lane in rooms.named}
+    reasons = {lane.lane: lane.reason for lane in rooms.named}
+    for _, delivery_id, lane, waits_for in sorted(looked):
+        left = room.get(lane, rooms.others)
+        room[lane] = left - 1
+        if left <= 0 or waits_for == WaitReason.FIFO:
+            found.waiting.add(lane)
             if waits_for is None:
-                found.aside.setdefault(reasons.get(destination, WaitReason.IN_FLIGHT), []).append(delivery_id)
+                found.aside.setdefault(reasons.get(lane, WaitReason.IN_FLIGHT), []).append(delivery_id)
         elif len(found.picked) < limit:
             found.picked.append(delivery_id)
     return found
@@ -139,7 +144,7 @@ def _take(connection: sqlite3.Connection, owner: InstanceId, looked: Looked, lim
 
 def _of_turn(connection: sqlite3.Connection, turn: LaneTurn) -> list[str]:
     fresh, retries = (
-        [delivery_id for _, delivery_id in sorted(rows_of(connection, WAITING, turn.destination, state, turn.room))]
+        [delivery_id for _, delivery_id in sorted(rows_of(connection, WAITING, turn.lane, state, turn.room))]
         for state in (DeliveryState.PENDING.value, DeliveryState.RETRYING.value)
     )
     return [*retries[: turn.retries], *fresh, *retries[turn.retries :]][: turn.room]

@@ -4,15 +4,17 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ringback_backends.sql.lane_columns import LANE
 from ringback_backends.sql.sqlite.batches import listed, rows_of
 from ringback_schemas.deliveries import DeliveryOutcome, Verdict
 from ringback_schemas.ids import DeliveryId, EndpointId
 
 # ?1 ids
-RECEIVERS = """
-SELECT json_group_array(json_array(id, is_enabled, destination, failures_in_row, first_failure_at, last_success_at))
-FROM endpoints WHERE id IN (SELECT value FROM json_each(?1))
-"""
+RECEIVERS = f"""
+SELECT json_group_array(json_array(
+    e.id, e.is_enabled, {LANE}, e.failures_in_row, e.first_failure_at, e.last_success_at))
+FROM endpoints AS e WHERE e.id IN (SELECT value FROM json_each(?1))
+"""  # noqa: S608 - our own words
 
 COUNT = "UPDATE endpoints SET failures_in_row = ?, first_failure_at = ?, last_success_at = ? WHERE id = ?"
 MOVE = "UPDATE deliveries SET destination = ?2 WHERE id = ?1 AND destination <> ?2"
@@ -27,7 +29,7 @@ class Receiver:
 
     id: EndpointId
     is_enabled: bool
-    destination: str
+    lane: str
     failures_in_row: int
     first_failure_at: int | None
     last_success_at: int | None
@@ -63,8 +65,9 @@ def count(
     for outcome, endpoint_id in told:
         receiver = known.get(endpoint_id)
         if receiver is not None:
-            receiver.tell(is_good=outcome.attempt.verdict is Verdict.DELIVERED, moment=moment)
-            moved.append((outcome.delivery_id, receiver.destination))
+            if outcome.attempt.verdict is not Verdict.PROXY_FAILED:
+                receiver.tell(is_good=outcome.attempt.verdict is Verdict.DELIVERED, moment=moment)
+            moved.append((outcome.delivery_id, receiver.lane))
     changed = [one for one in known.values() if one.is_changed]
     connection.executemany(
         COUNT, [(one.failures_in_row, one.first_failure_at, one.last_success_at, one.id) for one in changed]

@@ -1,0 +1,190 @@
+"""Endpoints that take one delivery at a time, in the order of events: the same queries for both databases.
+
+Every delivery to such an endpoint stands *in line*: its ``waits_for`` is ``fifo`` from its birth to its end, also while
+it is sent or waits to be tried again. No other claim hands out what does. Fresh ones stand by ``next_attempt_at``, and
+that is given to them in the order of their events; what was tried goes before.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    and_,
+    exists,
+    func,
+    literal,
+    select,
+    update,
+)
+
+from ringback_backends.sql.columns import Moment, microseconds_before, now
+from ringback_backends.sql.database import Database
+from ringback_backends.sql.deliveries import RECORDS, SENDING
+from ringback_backends.sql.lane_columns import IN_LINE
+from ringback_backends.sql.parking import READY
+from ringback_backends.sql.rows import DELIVERY_WIDTH, claimed_delivery
+from ringback_backends.sql.tables import deliveries, delivery_attempts, delivery_targets, endpoints, events
+from ringback_schemas.deliveries import ClaimedDelivery, WaitReason
+from ringback_schemas.ids import DeliveryId, EndpointId, InstanceId
+from ringback_schemas.lane_names import MARK, endpoint_of_lane
+from ringback_schemas.lanes import LaneTurn
+from ringback_schemas.states import DeliveryState
+
+_MOST_LET_GO = 10
+"""Heads that one claim lets go of; the next goes on from there."""
+
+_CLAIMED = (
+    select(*list(RECORDS.selected_columns)[:DELIVERY_WIDTH], events.c.body, events.c.job_created_at)
+    .join_from(delivery_targets, deliveries, deliveries.c.id == delivery_targets.c.delivery_id)
+    .join(events, events.c.id == delivery_targets.c.event_id)
+)
+
+
+class LineQueries:
+    """What else there is to know of lines."""
+
+    _database: Database
+
+    async def lines_of(self, delivery_ids: Sequence[DeliveryId]) -> list[str]:
+        """See ``LaneStore.lines_of``."""
+        query = select(deliveries.c.destination).where(deliveries.c.id.in_(delivery_ids), IN_LINE, READY).distinct()
+        return await self._database.read("lines_of", lambda connection: list(connection.execute(query).scalars()))
+
+
+async def claim_heads(database: Database, owner: InstanceId, turns: Sequence[LaneTurn]) -> list[ClaimedDelivery]:
+    """For each turn in a line its head, when that may be sent now; see ``LaneStore.claim_waiting``."""
+    lined = {endpoint_of_lane(turn.lane): turn.hold_s for turn in turns}
+    hold_s = {endpoint_id: hold for endpoint_id, hold in lined.items() if endpoint_id is not None and hold is not None}
+    if not hold_s:
+        return []
+    return await database.write("claim_waiting", lambda connection: _claim(connection, owner, hold_s))
+
+
+def line_up(connection: Connection, endpoint_id: EndpointId) -> None:
+    """Put what waits for that endpoint in line, in the order of events. The caller holds the endpoint's row."""
+    due = and_(deliveries.c.endpoint_id == endpoint_id, READY, deliveries.c.next_attempt_at.is_not(None))
+    connection.execute(update(deliveries).where(due).values(waits_for=WaitReason.FIFO.value))
+    # the last in line is due now, each before it a microsecond earlier
+    place = func.row_number().over(order_by=events.c.seq.desc())
+    ranked = (
+        select(deliveries.c.id, place.label("place"))
+        .join_from(deliveries, delivery_targets, deliveries.c.id == delivery_targets.c.delivery_id)
+        .join(events, events.c.id == delivery_targets.c.event_id)
+        .where(due, _is(DeliveryState.PENDING))
+        .subquery()
+    )
+    moment = literal(connection.execute(select(now())).scalar_one(), Moment())
+    at = microseconds_before(moment, ranked.c.place)
+    connection.execute(update(deliveries).where(deliveries.c.id == ranked.c.id).values(next_attempt_at=at))
+
+
+def move_line(connection: Connection, lane: str, to_lane: str) -> None:
+    """The line goes on as it is in another lane. The caller holds the endpoint's row."""
+    _change_line(connection, lane, {"destination": to_lane})
+
+
+def leave_line(connection: Connection, lane: str) -> None:
+    """Nothing stands in line there any more. The caller holds the endpoint's row."""
+    _change_line(connection, lane, {"waits_for": None})
+
+
+def _change_line(connection: Connection, lane: str, changes: dict[str, Any]) -> None:
+    in_lane = and_(deliveries.c.destination == lane, IN_LINE)
+    connection.execute(update(deliveries).where(in_lane, READY).values(changes))
+    # Who records an attempt holds its delivery and waits for the endpoint, so here nobody waits for deliveries that are
+    # sent; the record looks at what the endpoint is then.
+    sent = select(deliveries.c.id).where(in_lane, SENDING).with_for_update(skip_locked=True)
+    ids = list(connection.execute(sent).scalars())
+    connection.execute(update(deliveries).where(deliveries.c.id.in_(ids), IN_LINE).values(changes))
+
+
+def _claim(connection: Connection, owner: InstanceId, hold_s: dict[EndpointId, float]) -> list[ClaimedDelivery]:
+    locked = select(endpoints.c.id).where(endpoints.c.id.in_(list(hold_s)), endpoints.c.is_fifo)
+    # Two notifiers that look at once would see different heads. In a statement of its own: the ones below see what
+    # whoever held the lock before has done.
+    lines: Collection[EndpointId] = list(
+        connection.execute(locked.order_by(endpoints.c.id).with_for_update(key_share=True)).scalars()
+    )
+    picked: list[str] = []
+    for _ in range(_MOST_LET_GO):
+        if not lines:
+            break
+        due, overdue = _look(connection, lines, hold_s)
+        picked += due
+        lines = _let_go(connection, overdue)
+    return _take(connection, owner, picked)
+
+
+def _look(
+    connection: Connection, lines: Collection[EndpointId], hold_s: dict[EndpointId, float]
+) -> tuple[list[str], list[Row[Any]]]:
+    """Heads that may be sent, and those that have held up their lines for too long."""
+    lane = endpoints.c.destination + MARK + endpoints.c.id
+    is_busy = exists().where(deliveries.c.destination == lane, IN_LINE, _is(DeliveryState.SENDING))
+    tried, fresh = _first(lane, DeliveryState.RETRYING), _first(lane, DeliveryState.PENDING)
+    heads = select(endpoints.c.id, func.coalesce(tried, fresh).label("head")).where(endpoints.c.id.in_(lines), ~is_busy)
+    head = heads.subquery()
+    query = (
+        select(
+            head.c.id.label("endpoint_id"),
+            deliveries.c.id,
+            (deliveries.c.next_attempt_at <= now()).label("is_due"),
+            _held_since().label("held_since"),
+            now().label("moment"),
+        )
+        .join_from(head, deliveries, deliveries.c.id == head.c.head)
+        .where(READY, IN_LINE)
+    )
+    rows = connection.execute(query).all()
+    due = [row.id for row in rows if row.is_due]
+    held = [row for row in rows if not row.is_due and row.held_since is not None]
+    return due, [row for row in held if (row.moment - row.held_since).total_seconds() >= hold_s[row.endpoint_id]]
+
+
+def _first(lane: ColumnElement[str], state: DeliveryState) -> ScalarSelect[str]:
+    """The first in line in that state: a look at the beginning of a range of ``deliveries_waiting``."""
+    query = select(deliveries.c.id).where(
+        deliveries.c.destination == lane, IN_LINE, _is(state), deliveries.c.next_attempt_at.is_not(None)
+    )
+    query = query.order_by(deliveries.c.next_attempt_at, deliveries.c.id).limit(1)
+    return query.correlate(endpoints).scalar_subquery()
+
+
+def _held_since() -> ScalarSelect[Any]:
+    """When the first try of its schedule began; absent when none did."""
+    mine = and_(
+        delivery_attempts.c.delivery_id == deliveries.c.id,
+        delivery_attempts.c.attempt > deliveries.c.attempt - deliveries.c.tries,
+    )
+    return select(func.min(delivery_attempts.c.started_at)).where(mine).correlate(deliveries).scalar_subquery()
+
+
+def _let_go(connection: Connection, overdue: Sequence[Row[Any]]) -> list[EndpointId]:
+    """Let them be tried beside their lines, like any retry; the lines that have another head now."""
+    ids = [row.id for row in overdue]
+    if ids:
+        connection.execute(update(deliveries).where(deliveries.c.id.in_(ids), IN_LINE).values(waits_for=None))
+    return [row.endpoint_id for row in overdue]
+
+
+def _take(connection: Connection, owner: InstanceId, picked: Sequence[str]) -> list[ClaimedDelivery]:
+    if not picked:
+        return []
+    claim = update(deliveries).where(deliveries.c.id.in_(picked), READY, IN_LINE)
+    changes = {
+        "state": DeliveryState.SENDING.value,
+        "owner": owner,
+        "attempt": deliveries.c.attempt + 1,
+        "claimed_at": now(),
+    }
+    connection.execute(claim.values(changes))
+    mine = _CLAIMED.where(deliveries.c.id.in_(picked), deliveries.c.owner == owner, SENDING)
+    return [claimed_delivery(row) for row in connection.execute(mine)]
+
+
+def _is(state: DeliveryState) -> ColumnElement[bool]:
+    return deliveries.c.state == literal(state.value, literal_execute=True)
