@@ -18,6 +18,7 @@ from ringback_backends.lease.drain import Shutdown
 from ringback_backends.lease.rescuer import RescuePlan
 from ringback_backends.rabbitmq import RabbitBroker
 from ringback_backends.readiness import Readiness
+from ringback_schemas.retention import Retention
 
 HEART_CONNECTIONS = 2
 """Of the store that a heart has for itself."""
@@ -26,6 +27,11 @@ HEART_CONNECTIONS = 2
 def rescue_plan(settings: Settings) -> RescuePlan:
     """When these settings take a process for dead, and what its jobs may cost."""
     return RescuePlan(settings.rescue_every_s, settings.lease_s, settings.poison_after)
+
+
+def retention(settings: Settings) -> Retention:
+    """How long these settings keep what is over."""
+    return Retention(settings.retention_s, settings.idempotency_ttl_s)
 
 
 def pace(settings: Settings) -> Pace:

@@ -10,7 +10,7 @@ from ringback.egress import EgressPolicy
 from ringback.settings import Settings
 from ringback.telemetry.metrics import Metrics
 from ringback.webhooks.cloudevents import origin_of
-from ringback_backends.composing import HEART_CONNECTIONS, connecting, pace, probed, rescue_plan
+from ringback_backends.composing import HEART_CONNECTIONS, connecting, pace, probed, rescue_plan, retention
 from ringback_backends.lease.drain import Shutdown, StoppedEarly
 from ringback_backends.lease.frame import FramePlan, framed
 from ringback_backends.observed import observed
@@ -48,7 +48,12 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Noti
     opening = partial(open_store, settings.database_url.get_secret_value(), secret_box=settings.secret_box())
     rescue = rescue_plan(settings)
     frame_plan = FramePlan(
-        Role.NOTIFIER, version("ringback"), settings.public_url, heartbeat_s=settings.heartbeat_s, rescue=rescue
+        Role.NOTIFIER,
+        version("ringback"),
+        settings.public_url,
+        heartbeat_s=settings.heartbeat_s,
+        rescue=rescue,
+        retention=retention(settings),
     )
     async with AsyncExitStack() as stack:
         store = observed(await stack.enter_async_context(opening(pool_size=settings.pool_size)), metrics.store)

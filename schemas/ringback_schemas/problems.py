@@ -115,6 +115,12 @@ class Problems(Enum):
         "The job ended without a result",
         "The job failed, was cancelled or expired, so there will never be a result. Its `error` says why.",
     )
+    JOB_NOT_TERMINAL = ProblemType(
+        "job-not-terminal",
+        HTTPStatus.CONFLICT,
+        "The job is not done",
+        "Only a job that is done can be purged. Cancel it, or wait until it ends; then ask again.",
+    )
     ENDPOINT_DISABLED = ProblemType(
         "endpoint-disabled",
         HTTPStatus.CONFLICT,
@@ -144,6 +150,14 @@ class Problems(Enum):
         HTTPStatus.CONFLICT,
         "Somebody else changed it at the same time",
         "Nothing was changed by this request. Read it again, and repeat the request.",
+    )
+    JOB_PURGED = ProblemType(
+        "job-purged",
+        HTTPStatus.GONE,
+        "The job was purged",
+        "It ended, was kept for as long as the operator keeps jobs or until somebody deleted it, and is gone with its "
+        "payload, result and deliveries. The detail has all that is left. A request repeated under its idempotency key "
+        "makes no second job.",
     )
     TOO_LARGE = ProblemType(
         "too-large",

@@ -22,7 +22,7 @@ from ringback.registry import Registry
 from ringback.secretbox import load_or_create_key_file
 from ringback.settings import Settings
 from ringback.telemetry.metrics import Metrics
-from ringback_backends.composing import HEART_CONNECTIONS, connecting, rescue_plan
+from ringback_backends.composing import HEART_CONNECTIONS, connecting, rescue_plan, retention
 from ringback_backends.contracts.broker import Broker
 from ringback_backends.contracts.store import Store
 from ringback_backends.lease.drain import Shutdown, leave_at_once
@@ -287,4 +287,5 @@ def _frame_plan(settings: Settings, registry: Registry) -> FramePlan:
         tuple(registry),
         settings.heartbeat_s,
         rescue_plan(settings),
+        retention(settings),
     )

@@ -37,6 +37,7 @@ _NO_KEYS = (
 )
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+KeptSeconds = Annotated[float, Field(ge=0, le=100 * 365 * 86_400, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Names = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -105,6 +106,14 @@ class Settings(BaseSettings):
     delivery_timeout_s: Seconds = 15.0
     """One webhook, from name look-up to the last byte of the answer."""
     connect_timeout_s: Seconds = 5.0
+    disable_after_failures: int = Field(default=20, ge=0, le=1_000_000)
+    """An endpoint that failed so often in a row, for ``disable_after_s``, is disabled; 0: none ever is."""
+    disable_after_s: float = Field(default=72 * 3_600.0, ge=0, allow_inf_nan=False)
+    """Since its last success; of one that never had any, since its first failure."""
+    retention_s: KeptSeconds = 2_592_000
+    """How long a job is kept once it and its webhooks have ended; 0: for ever."""
+    idempotency_ttl_s: KeptSeconds = 604_800
+    """How long an idempotency key is kept; 0: for ever."""
     drain_s: float = Field(default=25.0, ge=0, allow_inf_nan=False)
     """How long a stopping process lets what it has in hand finish."""
     heartbeat_s: Seconds = 5.0
@@ -112,7 +121,7 @@ class Settings(BaseSettings):
     """Silence after which a process is taken for dead; at least twice ``heartbeat_s``."""
     rescue_every_s: Seconds = 2.0
     poison_after: int = Field(default=3, ge=1, le=1_000)
-    """A job that killed so many workers fails."""
+    """A job that killed so many workers fails; a webhook that killed so many notifiers is given up."""
     poll_s: Seconds = 5.0
     poll_away_s: Seconds = 1.0
     """As ``poll_s``, while the broker is away."""

@@ -13,11 +13,12 @@ from ringback.registry import load_tasks
 from ringback.settings import Settings, SettingsError
 from ringback.telemetry.metrics import Metrics
 from ringback_backends.announcer import Announcer
-from ringback_backends.composing import HEART_CONNECTIONS, connecting, rescue_plan
+from ringback_backends.composing import HEART_CONNECTIONS, connecting, rescue_plan, retention
 from ringback_backends.contracts.store import Store
 from ringback_backends.lease.drain import Shutdown
 from ringback_backends.lease.frame import first_error
 from ringback_backends.lease.heartbeat import Heartbeat
+from ringback_backends.lease.purger import Purger
 from ringback_backends.lease.rescuer import Rescuer
 from ringback_backends.lease.rounds import Rounds
 from ringback_backends.lease.sweeper import Sweeper
@@ -119,6 +120,7 @@ def _rounds(
             heart_age_s=lambda: heartbeat.age_s,
         ),
         Sweeper(store, announcer, settings.public_url),
+        Purger(store, retention(settings)),
         Sampler(store, metrics.samples),
     )
 

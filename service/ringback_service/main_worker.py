@@ -11,7 +11,7 @@ from ringback.job import Resources
 from ringback.registry import load_tasks
 from ringback.settings import Settings
 from ringback.telemetry.metrics import Metrics
-from ringback_backends.composing import HEART_CONNECTIONS, connecting, pace, probed, rescue_plan
+from ringback_backends.composing import HEART_CONNECTIONS, connecting, pace, probed, rescue_plan, retention
 from ringback_backends.lease.drain import Shutdown, StoppedEarly, leave_at_once
 from ringback_backends.lease.frame import FramePlan, framed
 from ringback_backends.observed import observed
@@ -56,6 +56,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Work
         tuple(plan.registry),
         settings.heartbeat_s,
         rescue_plan(settings),
+        retention(settings),
     )
     async with AsyncExitStack() as stack:
         store = observed(await stack.enter_async_context(opening(pool_size=settings.pool_size)), metrics.store)

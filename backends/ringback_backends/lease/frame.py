@@ -1,4 +1,7 @@
-"""What every kind of process has around its own work: a heart, announcements, a rescuer, a sweeper, an orderly stop."""
+"""What every kind of process has around its own work.
+
+A heart, announcements, a rescuer, a sweeper, a purger, an orderly stop.
+"""
 
 import asyncio
 import os
@@ -17,10 +20,12 @@ from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.contracts.store import Store
 from ringback_backends.lease.drain import Shutdown
 from ringback_backends.lease.heartbeat import Heartbeat, StoreFactory
+from ringback_backends.lease.purger import Purger
 from ringback_backends.lease.rescuer import RescuePlan, Rescuer, Rescues
 from ringback_backends.lease.sweeper import Sweeper
 from ringback_schemas.ids import InstanceId, new_instance_id
 from ringback_schemas.instances import NewInstance, Role
+from ringback_schemas.retention import Retention
 
 LONGEST_PAUSE_S = 2.0
 
@@ -57,6 +62,7 @@ class FramePlan:
     task_types: tuple[str, ...] = ()
     heartbeat_s: float = 5.0
     rescue: RescuePlan = field(default_factory=RescuePlan)
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class Frame:
     heartbeat: Heartbeat
     rescuer: Rescuer
     sweeper: Sweeper
+    purger: Purger
     lease_s: float
 
     def is_alive(self) -> bool:
@@ -82,7 +89,7 @@ class Frame:
         Raises:
             Exception: whatever ended a loop that should not end. The first of several.
         """
-        background: list[Loop] = [self.rescuer, self.sweeper, *others]
+        background: list[Loop] = [self.rescuer, self.sweeper, self.purger, *others]
         try:
             async with asyncio.TaskGroup() as group:
                 for loop in background:
@@ -143,7 +150,8 @@ async def framed(
         if had_to_wait:
             rescuer.spare()
         sweeper = Sweeper(store, announcer, plan.public_url, every_s=plan.rescue.every_s)
-        yield Frame(owner, announcer, heartbeat, rescuer, sweeper, plan.rescue.lease_s)
+        purger = Purger(store, plan.retention)
+        yield Frame(owner, announcer, heartbeat, rescuer, sweeper, purger, plan.rescue.lease_s)
 
 
 async def _schema_is_ours(store: Store) -> bool:

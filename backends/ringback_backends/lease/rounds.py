@@ -1,4 +1,4 @@
-"""A loop of rounds: what the rescuer, the sweeper and the replayer are made of."""
+"""A loop of rounds: what the rescuer, the sweeper, the purger and the replayer are made of."""
 
 import asyncio
 import random

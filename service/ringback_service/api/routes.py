@@ -16,10 +16,11 @@ from ringback_service.api import (
     submitting,
 )
 from ringback_service.api.endpoint_routes import ENDPOINT_ROUTES
+from ringback_service.api.purging import purge_job
 from ringback_service.api.replay_routes import REPLAY_ROUTES
 from ringback_service.api.routing import Answer, Guarded, Open, Route
 
-_JOB = (Problems.JOB_NOT_FOUND,)
+_JOB = (Problems.JOB_NOT_FOUND, Problems.JOB_PURGED)
 _DELIVERY = (Problems.DELIVERY_NOT_FOUND,)
 _CACHED = ("ETag", "Cache-Control", "Retry-After")
 _NOT_CHANGED = Answer(304, "The client has it already (`If-None-Match`).", media_type=None)
@@ -40,7 +41,7 @@ ROUTES: tuple[Route, ...] = (
         "Jobs",
         body=http.JobRequest,
         headers=("Idempotency-Key", "Prefer"),
-        problems=(Problems.UNKNOWN_KIND, Problems.IDEMPOTENCY_MISMATCH),
+        problems=(Problems.UNKNOWN_KIND, Problems.IDEMPOTENCY_MISMATCH, Problems.JOB_PURGED),
     ),
     Route(
         "GET",
@@ -63,6 +64,14 @@ ROUTES: tuple[Route, ...] = (
         query=queries.JobViewQuery,
         headers=("If-None-Match",),
         problems=_JOB,
+    ),
+    Route(
+        "DELETE",
+        "/v1/jobs/{id}",
+        Guarded(Scope.JOBS_WRITE, purge_job),
+        (Answer(204, "It is gone, and all that belonged to it.", media_type=None),),
+        "Jobs",
+        problems=(*_JOB, Problems.JOB_NOT_TERMINAL),
     ),
     Route(
         "GET",

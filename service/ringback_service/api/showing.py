@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ringback_schemas.documents import job_document
+from ringback_schemas.documents import job_document, timestamp
 from ringback_schemas.ids import JobId, TenantId
 from ringback_schemas.jobs import JobDetail, JobRecord
 from ringback_schemas.problems import Problems
@@ -20,12 +20,23 @@ async def find_job(deps: ApiDependencies, tenant_id: TenantId, job_id: JobId) ->
     """A job with all that is known of it.
 
     Raises:
-        Refused: the tenant has no such job.
+        Refused: the tenant has no such job, or no longer.
     """
     detail = await deps.store.get_job(tenant_id, job_id)
     if detail is None:
-        raise Refused(Problems.JOB_NOT_FOUND, f"there is no job {job_id}")
+        raise await missing_job(deps, tenant_id, job_id)
     return detail
+
+
+async def missing_job(deps: ApiDependencies, tenant_id: TenantId, job_id: JobId) -> Refused:
+    """The refusal for a job that is not there: whether it ever was, as far as that is still known."""
+    purged = await deps.store.find_purged(tenant_id, job_id)
+    if purged is None:
+        return Refused(Problems.JOB_NOT_FOUND, f"there is no job {job_id}")
+    ended, gone = timestamp(purged.finished_at), timestamp(purged.purged_at)
+    return Refused(
+        Problems.JOB_PURGED, f"job {job_id} ({purged.type}) ended as {purged.state.value} at {ended}, purged at {gone}"
+    )
 
 
 async def show_job(deps: ApiDependencies, detail: JobDetail) -> dict[str, Any]:
