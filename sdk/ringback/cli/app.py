@@ -8,6 +8,7 @@ from ringback.cli import (
     commands_deliveries,
     commands_demo,
     commands_endpoints,
+    commands_events,
     commands_jobs,
     commands_keys,
     commands_processes,
@@ -41,6 +42,7 @@ commands_processes.add_to(app)
 commands_jobs.add_to(app)
 commands_deliveries.add_to(app)
 commands_replays.add_to(app)
+commands_events.add_to(app)
 commands_endpoints.add_to(app)
 commands_secrets.add_to(app)
 commands_keys.add_to(app)

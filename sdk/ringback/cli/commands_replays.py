@@ -1,12 +1,11 @@
 """Commands about replays."""
 
-import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ringback.cli.options import AsJson, Limit, TimeoutS
+from ringback.cli.times import moment_in
 
 if TYPE_CHECKING:
     from ringback.client.replays import ReplayFilter
@@ -35,9 +34,6 @@ After = Annotated[
 Before = Annotated[str | None, typer.Option("--before", metavar="TIME", help="Made before; as --after.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count, and wait for the count.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until all is due; what is due is sent by and by.")]
-
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -75,9 +71,9 @@ def start(  # noqa: PLR0913, PLR0917 - an option for each part of the filter
     if destination is not None:
         wanted["destination"] = destination
     if after is not None:
-        wanted["created_after"] = _moment(after, "--after")
+        wanted["created_after"] = moment_in(after, "--after")
     if before is not None:
-        wanted["created_before"] = _moment(before, "--before")
+        wanted["created_before"] = moment_in(before, "--before")
     _show(start_replay(wanted, dry_run=dry_run, wait=wait or dry_run, timeout_s=timeout), as_json=as_json)
 
 
@@ -138,16 +134,3 @@ def _known(states: list[str]) -> list[str]:
         if name not in known:
             raise typer.BadParameter(f"{name} cannot be replayed; {', '.join(known)} can", param_hint="--state")
     return states
-
-
-def _moment(text: str, option: str) -> datetime:
-    """A time with its offset, or a span before now."""
-    if match := _SPAN.fullmatch(text):
-        return datetime.now(UTC) - timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text} is no time such as 2026-11-21T07:00:00Z", param_hint=option) from error
-    if moment.tzinfo is None:
-        raise typer.BadParameter(f"{text} has no offset: add Z for UTC", param_hint=option)
-    return moment

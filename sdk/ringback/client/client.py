@@ -3,7 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ from pydantic_core import to_json
 
 from ringback.client.endpoints import EndpointCalls
 from ringback.client.errors import StillRunning
+from ringback.client.events import Asked, Event, OnConnection, follow_events, read_events
 from ringback.client.paging import pages
 from ringback.client.replays import ReplayCalls
 from ringback.client.secrets import SecretCalls
@@ -205,6 +207,32 @@ class Client:
         """Send a webhook again: same ``webhook-id``, same bytes, a fresh schedule."""
         answer = await self._transport.request("POST", f"/v1/deliveries/{check_id('dlv', delivery_id)}/redeliver")
         return DeliveryBody.model_validate_json(answer.body)
+
+    async def events(
+        self,
+        *,
+        after: str | None = None,
+        since: datetime | None = None,
+        types: Sequence[str] = (),
+        follow: bool = False,
+        on_connection: OnConnection = lambda _: None,
+    ) -> AsyncGenerator[Event]:
+        """Events of the tenant, oldest first: each once, in an order that never changes.
+
+        Keep the ``cursor`` of the last event you have dealt with, and come back with it.
+
+        Args:
+            after: A cursor, or ``now`` for what is yet to come; absent: from the oldest that is kept.
+            since: Instead of ``after``: from what was stored at about that time, or later; aware.
+            types: Only these, such as ``job.failed`` or ``job.*``.
+            follow: Goes on for ever, and waits out outages of the API once it has answered.
+            on_connection: While following: told why the API is away, and None once it answers.
+        """
+        asked = Asked(after, _moment(since), types)
+        found = follow_events(self._transport, asked, on_connection) if follow else read_events(self._transport, asked)
+        async with aclosing(found):
+            async for event in found:
+                yield event
 
     async def signing_secrets(self) -> list[str]:
         """What verifies callbacks, newest first, for ``verify_webhook``: ``whsec_…``, or ``whpk_…`` of a key pair."""
