@@ -1,5 +1,6 @@
 """The pull feed: every event of a tenant, once, in an order that never changes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -267,6 +268,25 @@ async def test_feed_that_never_knew_where_it_stood_says_so(
     await transaction.rollback()
 
     assert await second_store.settled_events() == 0
+
+
+async def test_feed_read_while_many_write(store: Store, second_store: Store) -> None:
+    """A reader that follows four writers sees every event once, in the order that it has afterwards."""
+    found: list[str] = []
+
+    async def follow(count: int) -> None:
+        place = 0
+        while len(found) < count:
+            page = await store.read_events(DEFAULT_TENANT, place, await store.settled_events(), 7)
+            found.extend(one.id for one in page.events)
+            place = page.place
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(follow(4 * 40))
+        writing = [group.create_task(told(second_store, *["job.succeeded"] * 40)) for _ in range(4)]
+
+    assert sorted(found) == sorted(one for writer in writing for one in writer.result())
+    assert found == [one.id for one in await read(store, limit=1_000)]
 
 
 async def test_feed_shows_what_was_stored_before_it_was_asked(store: Store, owner: InstanceId) -> None:
