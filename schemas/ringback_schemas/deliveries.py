@@ -36,7 +36,13 @@ class Verdict(StrEnum):
     BAD_RESPONSE = "bad_response"
     NO_CONSENT = "no_consent"
     PROXY_FAILED = "proxy_failed"
+    UNSIGNED = "unsigned"
     NOTIFIER_LOST = "notifier_lost"
+    POISON = "poison"
+
+
+OUR_FAULTS = frozenset({Verdict.PROXY_FAILED, Verdict.UNSIGNED})
+"""Attempts that came to nothing on our side: they say nothing of their receiver."""
 
 
 class WaitReason(StrEnum):
@@ -155,6 +161,8 @@ class DeliveryOutcome:
     """Only for ``retrying``: seconds from now, by the database's clock."""
     endpoint_id: EndpointId | None = None
     """The delivery's own."""
+    is_operational: bool = False
+    """Whether its event is an operational one: then it says nothing of its endpoint, and its end is told to nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from ringback_schemas.deliveries import (
     DeliveryRecord,
     DeliveryRef,
 )
+from ringback_schemas.endpoint_health import DEFAULT_RULES, HealthRules
 from ringback_schemas.events import NewEvent
 from ringback_schemas.ids import DeliveryId, InstanceId, JobId, TenantId
 from ringback_schemas.states import DeliveryState
@@ -38,10 +39,13 @@ class DeliveryStore(Protocol):
     async def claim_due_deliveries(self, owner: InstanceId, limit: int) -> list[ClaimedDelivery]:
         """As ``claim_deliveries`` for whatever is due and was not set aside, the longest overdue first."""
 
-    async def record_attempts(self, outcomes: Sequence[DeliveryOutcome]) -> list[bool]:
+    async def record_attempts(
+        self, outcomes: Sequence[DeliveryOutcome], rules: HealthRules = DEFAULT_RULES
+    ) -> list[bool]:
         """Store attempts and what follows from them; False for one that was fenced: nothing of it is stored.
 
-        See ``contracts.endpoints`` for what else follows when a delivery is an endpoint's.
+        See ``contracts.endpoints`` for what else follows when a delivery is an endpoint's, and when it is exhausted.
+        What brings about an operational event may be stored in a transaction of its own, with that event.
         """
 
     async def release_deliveries(self, owner: InstanceId, deliveries: Sequence[DeliveryRef]) -> list[bool]:

@@ -1,7 +1,14 @@
 """The part of the store's contract that keeps registered receivers. The rules of ``contracts.jobs`` hold here too.
 
 When a job ends, ``finish_jobs`` makes one delivery for each endpoint of its tenant that is enabled and wants the event,
-in the same transaction, with the id ``fanned_delivery_id``. ``record_attempts`` keeps each endpoint's ``health``.
+in the same transaction, with the id ``fanned_delivery_id``. ``record_attempts`` keeps each endpoint's ``health``, and
+disables one that fails for too long.
+
+Operational events (``ringback_schemas.operational``) are events of no job, stored in the transaction that brings about
+what they tell of: an endpoint's failures in a row reach ``FAILING_AFTER`` or end after that, it is disabled or enabled,
+a delivery becomes ``exhausted``. They go to the enabled endpoints of the tenant that subscribe, but for the one that
+they are about. Nothing is told of what becomes of their own deliveries, and attempts at these count for nothing.
+Attempts of one call that go to one endpoint are looked at together: what they turn and turn back is not told.
 
 What an endpoint's state means for its deliveries:
 

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, null, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, null, select, update
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.endpoint_rows import endpoint_record, settings_row
 from ringback_backends.sql.lane_columns import lane_of_row
 from ringback_backends.sql.lines import leave_line, line_up, move_line
-from ringback_backends.sql.parking import cancel_waiting, free_parked, move_waiting, park_waiting, redirect_waiting
+from ringback_backends.sql.parking import cancel_waiting, move_waiting, redirect_waiting
 from ringback_backends.sql.signing import SecretBox, add_secret, end_secrets, is_live, live_secrets, owned_by
+from ringback_backends.sql.switching import switch_off, switch_on
 from ringback_backends.sql.tables import endpoints, signing_secrets, tenants
 from ringback_schemas.endpoints import (
     MAX_ENDPOINTS,
@@ -118,14 +119,9 @@ class EndpointQueries:
     async def enable_endpoint(self, tenant_id: TenantId, endpoint_id: EndpointId) -> EndpointRecord | None:
         """See ``EndpointStore.enable_endpoint``."""
         mine = _mine(tenant_id, endpoint_id)
-        fresh = {"disabled_reason": None, "disabled_at": None, "failures_in_row": 0, "first_failure_at": None}
 
         def enable(connection: Connection) -> EndpointRecord | None:
-            disabled = and_(mine, endpoints.c.is_enabled.is_not(true()))
-            if connection.execute(update(endpoints).where(disabled).values(fresh | {"is_enabled": True})).rowcount:
-                free_parked(connection, endpoint_id)
-                if connection.execute(select(endpoints.c.is_fifo).where(mine)).scalar_one():
-                    line_up(connection, endpoint_id)
+            switch_on(connection, mine)
             return self._endpoint(connection, mine)
 
         return await self._database.write("enable_endpoint", enable)
@@ -135,14 +131,10 @@ class EndpointQueries:
     ) -> EndpointRecord | None:
         """See ``EndpointStore.disable_endpoint``."""
         mine = _mine(tenant_id, endpoint_id)
-        stopped = {"is_enabled": False, "disabled_reason": reason.value, "disabled_at": now()}
+        meant = mine if only_at is None else and_(mine, endpoints.c.url == only_at)
 
         def disable(connection: Connection) -> EndpointRecord | None:
-            enabled = and_(mine, endpoints.c.is_enabled)
-            if only_at is not None:
-                enabled = and_(enabled, endpoints.c.url == only_at)
-            if connection.execute(update(endpoints).where(enabled).values(stopped)).rowcount:
-                park_waiting(connection, endpoint_id)
+            switch_off(connection, meant, reason)
             return self._endpoint(connection, mine)
 
         return await self._database.write("disable_endpoint", disable)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, delete, func, literal, select, tuple_
 
 from ringback_backends.sql.columns import now, now_minus
 from ringback_backends.sql.erasing import TARGETS, erase_deliveries, erase_events, erase_jobs
@@ -60,7 +60,7 @@ def _sweep_jobs(connection: Connection, retention: Retention, place: str, limit:
         return _NOTHING
     before = _before(connection, retention.keep_s)
     youngest = earliest_id("job", max(0, int(before.timestamp() * 1_000)))
-    walk = select(jobs.c.id, jobs.c.tenant_id, jobs.c.type, jobs.c.state, jobs.c.finished_at)
+    walk: Select[Any] = select(jobs.c.id, jobs.c.tenant_id, jobs.c.type, jobs.c.state, jobs.c.finished_at)
     walk = walk.where(jobs.c.id > place, jobs.c.id < youngest).order_by(jobs.c.id).limit(WINDOW)
     looked = connection.execute(walk).all()
     over = [job for job in looked if job.state in _JOB_DONE and job.finished_at <= before]
@@ -83,7 +83,7 @@ def _sweep_events(connection: Connection, retention: Retention, place: str, limi
     if retention.keep_s == 0:
         return _NOTHING
     before = _before(connection, retention.keep_s)
-    walk = select(events.c.seq, events.c.id, events.c.job_id, events.c.created_at)
+    walk: Select[Any] = select(events.c.seq, events.c.id, events.c.job_id, events.c.created_at)
     walk = walk.where(events.c.seq > int(place or 0)).order_by(events.c.seq).limit(WINDOW)
     seen = connection.execute(walk).all()
     looked = [event for event in seen if event.created_at <= before]
@@ -168,9 +168,9 @@ def _targets(
 
 def _busy(connection: Connection, targets: Sequence[Row[Any]], before: datetime, name: str) -> set[str]:
     """Those with a delivery that has yet to end, ended too short a time ago, or that somebody holds. Locks the rest."""
-    query = select(deliveries.c.id, deliveries.c.state, deliveries.c.next_attempt_at, deliveries.c.finished_at).where(
-        deliveries.c.id.in_([row.delivery_id for row in targets])
-    )
+    query: Select[Any] = select(
+        deliveries.c.id, deliveries.c.state, deliveries.c.next_attempt_at, deliveries.c.finished_at
+    ).where(deliveries.c.id.in_([row.delivery_id for row in targets]))
     locked = query.order_by(deliveries.c.id).with_for_update(skip_locked=True)
     over = {row.id for row in connection.execute(locked) if _is_over(row, before)} if targets else set()
     grouped = groupby(targets, key=lambda row: getattr(row, name))

@@ -1,5 +1,7 @@
 """Events that are not a job's end."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, insert, update
 
 from ringback_backends.sql.columns import now
@@ -18,47 +20,57 @@ class EventQueries:
 
     async def add_event(self, event: NewEvent) -> None:
         """See ``DeliveryStore.add_event``."""
-        await self._database.write("add_event", lambda connection: _add(connection, event))
+        await self._database.write("add_event", lambda connection: add_events(connection, [event]))
 
 
-def _add(connection: Connection, event: NewEvent) -> None:
-    row = {
-        "id": event.id,
-        "tenant_id": event.tenant_id,
-        "job_id": event.job_id or NO_JOB,
-        "type": event.type,
-        "body": event.body,
-        "created_at": now(),
-        "job_created_at": now(),
-    }
-    connection.execute(insert(events).values(row))
-    for new in event.deliveries:
-        _deliver(connection, event, new)
+def add_events(connection: Connection, told: Sequence[NewEvent]) -> None:
+    """Store events with their deliveries and no others."""
+    if not told:
+        return
+    rows = [
+        {
+            "id": event.id,
+            "tenant_id": event.tenant_id,
+            "job_id": event.job_id or NO_JOB,
+            "type": event.type,
+            "body": event.body,
+        }
+        for event in told
+    ]
+    connection.execute(insert(events).values(created_at=now(), job_created_at=now()), rows)
+    _deliver(connection, [(event, new) for event in told for new in event.deliveries])
 
 
-def _deliver(connection: Connection, event: NewEvent, new: NewDelivery) -> None:
-    pending = {
-        "id": new.id,
-        "tenant_id": event.tenant_id,
-        "destination": new.destination,
-        "state": DeliveryState.PENDING.value,
-        "attempt": 0,
-        "tries": 0,
-        "next_attempt_at": now(),
-        "endpoint_id": new.endpoint_id,
-    }
-    target = {
-        "tenant_id": event.tenant_id,
-        "delivery_id": new.id,
-        "event_id": event.id,
-        "event_type": event.type,
-        "job_id": event.job_id or NO_JOB,
-        "kind": new.kind.value,
-        "endpoint_id": new.endpoint_id,
-        "url": new.url,
-        "created_at": now(),
-    }
-    connection.execute(insert(deliveries).values(pending))
-    connection.execute(insert(delivery_targets).values(target))
-    if new.endpoint_id is not None:
-        connection.execute(update(deliveries).where(deliveries.c.id == new.id).values(BY_ITS_ENDPOINT))
+def _deliver(connection: Connection, born: Sequence[tuple[NewEvent, NewDelivery]]) -> None:
+    if not born:
+        return
+    pending = [
+        {
+            "id": new.id,
+            "tenant_id": event.tenant_id,
+            "destination": new.destination,
+            "state": DeliveryState.PENDING.value,
+            "attempt": 0,
+            "tries": 0,
+            "endpoint_id": new.endpoint_id,
+        }
+        for event, new in born
+    ]
+    targets = [
+        {
+            "tenant_id": event.tenant_id,
+            "delivery_id": new.id,
+            "event_id": event.id,
+            "event_type": event.type,
+            "job_id": event.job_id or NO_JOB,
+            "kind": new.kind.value,
+            "endpoint_id": new.endpoint_id,
+            "url": new.url,
+        }
+        for event, new in born
+    ]
+    connection.execute(insert(deliveries).values(next_attempt_at=now()), pending)
+    connection.execute(insert(delivery_targets).values(created_at=now()), targets)
+    of_endpoints = [new.id for _, new in born if new.endpoint_id is not None]
+    if of_endpoints:
+        connection.execute(update(deliveries).where(deliveries.c.id.in_(of_endpoints)).values(BY_ITS_ENDPOINT))

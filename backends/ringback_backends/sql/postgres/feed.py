@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from ringback_backends.contracts.errors import StoreUnavailable
-from ringback_backends.sql.postgres.engine import PostgresDatabase
+from ringback_backends.sql.database import Database
 
 SETTLE_WITHIN_S = 0.5
 """How long those who are writing events are waited for: many times what ending a batch of jobs takes."""
@@ -28,7 +28,7 @@ SELECT coalesce((SELECT max(seq) FROM events), 0) AS newest,
 class PostgresFeed:
     """Tells what can no longer be preceded."""
 
-    _database: PostgresDatabase
+    _database: Database
     _settled: int | None = None
 
     async def settled_events(self) -> int:

@@ -19,6 +19,7 @@ from ringback_backends.sql.postgres.feed import PostgresFeed
 from ringback_backends.sql.postgres.finish import PostgresFinish
 from ringback_backends.sql.postgres.lanes import PostgresLanes
 from ringback_backends.sql.postgres.pool import Pool
+from ringback_backends.sql.postgres.recording import PostgresRecording
 from ringback_backends.sql.replays import ReplayQueries
 from ringback_backends.sql.retention import RetentionQueries
 from ringback_backends.sql.schema import SchemaQueries
@@ -32,6 +33,7 @@ class PostgresStore(
     PostgresClaims,
     PostgresFinish,
     PostgresDeliveries,
+    PostgresRecording,
     PostgresLanes,
     PostgresFeed,
     JobQueries,

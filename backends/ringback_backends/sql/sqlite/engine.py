@@ -49,8 +49,9 @@ class SqliteDatabase:
         self, operation: str, work: Callable[[sqlite3.Connection], T], *, is_relaxed: bool = False
     ) -> T:
         """As ``write`` over the driver's connection, for set-based statements."""
-        bare = partial(self._bare_transaction, work)
-        return await self._run(operation, self._writing, partial(self._relaxed, bare) if is_relaxed else bare)
+        transaction = partial(self._bare_transaction, work)
+        work_of = partial(self._relaxed, transaction) if is_relaxed else transaction
+        return await self._run(operation, self._writing, work_of)
 
     async def close(self) -> None:
         """See ``Database.close``. Waits for what is under way."""
@@ -97,6 +98,13 @@ class SqliteDatabase:
             return work()
         finally:
             connection.execute("PRAGMA synchronous = FULL")
+
+
+def bare(connection: Connection) -> sqlite3.Connection:
+    """The driver's connection, for set-based statements in the same transaction."""
+    driver: sqlite3.Connection | None = connection.connection.driver_connection
+    assert driver is not None, "it is open"  # noqa: S101 - for whoever checks types
+    return driver
 
 
 def _engine(

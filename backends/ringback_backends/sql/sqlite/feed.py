@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, select
 
-from ringback_backends.sql.sqlite.engine import SqliteDatabase
+from ringback_backends.sql.database import Database
 from ringback_backends.sql.tables import events
 
 NEWEST = select(func.coalesce(func.max(events.c.seq), 0))
@@ -11,7 +11,7 @@ NEWEST = select(func.coalesce(func.max(events.c.seq), 0))
 class SqliteFeed:
     """Tells what can no longer be preceded."""
 
-    _database: SqliteDatabase
+    _database: Database
 
     async def settled_events(self) -> int:
         """See ``FeedStore.settled_events``."""

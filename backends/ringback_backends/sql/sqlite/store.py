@@ -20,6 +20,7 @@ from ringback_backends.sql.sqlite.engine import SqliteDatabase
 from ringback_backends.sql.sqlite.feed import SqliteFeed
 from ringback_backends.sql.sqlite.finish import SqliteFinish
 from ringback_backends.sql.sqlite.lanes import SqliteLanes
+from ringback_backends.sql.sqlite.recording import SqliteRecording
 from ringback_backends.sql.telling import EventQueries
 from ringback_backends.sql.tenants import TenantQueries
 
@@ -29,6 +30,7 @@ class SqliteStore(
     SqliteClaims,
     SqliteFinish,
     SqliteDeliveries,
+    SqliteRecording,
     SqliteLanes,
     SqliteFeed,
     JobQueries,
