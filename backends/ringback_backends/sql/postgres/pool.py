@@ -29,7 +29,7 @@ class Pool:
 
     Plans are kept for as long as a connection lives. One that was made while a table was empty reads all of it for each
     row (``PLANS`` does not keep PostgreSQL from that), and would go on to until the next ANALYZE while a burst fills
-    the table. So plans are made anew from time to time, and when a statement was slow, by the size that tables have then.
+    the table. So plans are made anew from time to time, and when a statement was slow, by the tables' size then.
     """
 
     def __init__(self, dsn: str, size: int, deadline_s: float) -> None:
