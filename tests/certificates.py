@@ -37,6 +37,40 @@ def self_signed(folder: Path, *, host: str = "127.0.0.1", is_expired: bool = Fal
     return pem
 
 
+def issued(folder: Path, *, name: str) -> Path:
+    """A PEM file with a key and a certificate for ``name``, vouched for by the authority in ``folder/ca.pem``.
+
+    The authority is made when it is not there; its own file holds the certificate alone.
+    """
+    ca_path = folder / "ca.pem"
+    if not ca_path.exists():
+        both = self_signed(folder, host="authority").read_bytes()
+        (folder / "ca.key").write_bytes(both)
+        ca_path.write_bytes(both[both.index(b"-----BEGIN CERTIFICATE") :])
+    issuer = x509.load_pem_x509_certificate(ca_path.read_bytes())
+    issuer_key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([_general_name(name)]), critical=False)
+        .sign(issuer_key, hashes.SHA256())
+    )
+    pem = folder / f"{name}-issued.pem"
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return pem
+
+
 def server_context(pem: Path) -> ssl.SSLContext:
     """What a receiver needs to speak TLS with that file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -18,7 +18,8 @@ from ringback_notifier.lane import SLOW_S, LanePlan
 from ringback_notifier.lanes import AnyLane, Circuits, Lanes
 from ringback_notifier.letters import Letter, Letters, Unwanted
 from ringback_notifier.outcomes import conclude, without_foreign_text
-from ringback_notifier.replies import Sent
+from ringback_notifier.proxy_gate import ProxyGate, tells_of_proxy
+from ringback_notifier.replies import Failed, Sent
 from ringback_notifier.sender import Sender
 from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome, DeliveryRef, Verdict
 from ringback_schemas.endpoints import DisabledReason
@@ -75,6 +76,7 @@ class _Flight:
     """Which attempt of which delivery."""
     lane: AnyLane
     is_probe: bool
+    tries_proxy: bool
     began_at: float
     task: asyncio.Task[None] | None = None
     is_sent: bool = False
@@ -105,6 +107,7 @@ class Dispatcher:
         self._letters = letters
         self._terms = terms
         self.lanes = Lanes(terms.lane, terms.concurrency, observer=observer)
+        self._gate = ProxyGate()
         self._slow = 0
         self._observer = observer
         # bound once, after logging was configured: to find the logger anew costs as much as the line itself
@@ -124,7 +127,8 @@ class Dispatcher:
 
     def room(self) -> int:
         """How many more deliveries may be in flight."""
-        return self._terms.concurrency - len(self._flights) + min(self._slow, self._terms.slow_concurrency)
+        room = self._terms.concurrency - len(self._flights) + min(self._slow, self._terms.slow_concurrency)
+        return room if self._gate.is_open else self._gate.room(room, time.monotonic())
 
     @property
     def in_flight(self) -> int:
@@ -145,7 +149,7 @@ class Dispatcher:
                 log.warning("claimed_again", delivery_id=one.delivery.id, attempt=one.delivery.attempt)
                 continue
             lane, is_probe = self.lanes.enter(one.delivery.lane)
-            flight = self._flights[ref] = _Flight(one, ref, lane, is_probe, now)
+            flight = self._flights[ref] = _Flight(one, ref, lane, is_probe, self._gate.enter(), now)
             flight.task = self._group.create_task(self._fly(flight), name=one.delivery.id)
 
     def age(self) -> None:
@@ -153,7 +157,10 @@ class Dispatcher:
 
         A receiver that hangs holds a slot for a second then, not for the fifteen of its deadline.
         """
-        before = time.monotonic() - SLOW_S
+        now = time.monotonic()
+        if not self._gate.is_open:
+            self._on_room()
+        before = now - SLOW_S
         # in the order in which they began
         for flight in self._flights.values():
             if flight.began_at > before:
@@ -215,6 +222,7 @@ class Dispatcher:
             del self._flights[flight.ref]
             self._answered(flight)
             self.lanes.leave(flight.lane, is_probe=flight.is_probe)
+            self._gate.leave(is_probe=flight.tries_proxy)
             if not self._flights:
                 self._idle.set()
             self._on_room()
@@ -237,6 +245,7 @@ class Dispatcher:
                 return
         outcome = conclude(claimed, self._terms.owner, sent, self._terms.schedule_s, random.random())  # noqa: S311 - jitter
         self._answered(flight)
+        self._tell_gate(flight, sent)
         self.lanes.answered(flight.lane, outcome.attempt.verdict, sent.timing.total_s, is_probe=flight.is_probe)
         # A crash here sends it again, with the same id and bytes: the receiver tells by the id.
         is_recorded = await self._record(outcome)
@@ -254,6 +263,18 @@ class Dispatcher:
             flight.is_slow = False
             flight.lane.trunk.slow -= 1
             self._count_slow(-1)
+
+    def _tell_gate(self, flight: _Flight, sent: Sent) -> None:
+        is_down = isinstance(sent.reply, Failed) and sent.reply.is_proxy_down
+        if not is_down and (self._gate.is_unblemished or not tells_of_proxy(sent.reply)):
+            return
+        now, dice = time.monotonic(), random.random()  # noqa: S311 - jitter
+        began_at = now - sent.timing.total_s
+        if self._gate.told(began_at, now, dice, is_down=is_down, is_probe=flight.tries_proxy):
+            if isinstance(sent.reply, Failed) and is_down:
+                log.warning("proxy_down", reason=sent.reply.words)
+            else:
+                log.info("proxy_up")
 
     def _count_slow(self, more: int) -> None:
         self._slow += more

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ringback_notifier.bucket import Bucket
 from ringback_notifier.circuit import FAILURES, Breaker, BreakerPlan
-from ringback_schemas.deliveries import Verdict, WaitReason
+from ringback_schemas.deliveries import OUR_FAULTS, Verdict, WaitReason
 from ringback_schemas.lanes import Circuit, LaneTurn
 
 RETRY_SHARE = 0.25
@@ -135,7 +135,7 @@ class Lane(Queue):
 
     def answered(self, verdict: Verdict, seconds: float, now: float, dice: float, *, is_probe: bool) -> Circuit | None:
         """An attempt ended; the circuit's new state when that changed it."""
-        if verdict is Verdict.PROXY_FAILED:
+        if verdict in OUR_FAULTS:
             return None
         if verdict in FAILURES:
             self._narrow()

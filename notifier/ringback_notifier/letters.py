@@ -1,25 +1,32 @@
 """What is to be sent for a delivery: where to, which bytes, signed by whom. Asks the store, seldom."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from ringback.webhooks import Signer
+import structlog
+
+from ringback.webhooks import InvalidSecret, Signer
 from ringback.webhooks.cloudevents import CONTENT_TYPE, REQUEST_ORIGIN_HEADER, structured_event
 from ringback_backends.batcher import Batcher
+from ringback_backends.contracts.errors import SecretUnreadable
 from ringback_backends.contracts.store import Store
 from ringback_notifier.consents import Consents
 from ringback_notifier.recent import Recent
-from ringback_notifier.replies import Sent
+from ringback_notifier.replies import Failed, Sent
 from ringback_notifier.sender import Sender
-from ringback_schemas.deliveries import ClaimedDelivery
-from ringback_schemas.endpoints import ArmedEndpoint, BodyFormat, Consent, EndpointRecord
+from ringback_schemas.deliveries import ClaimedDelivery, Timing, Verdict
+from ringback_schemas.endpoints import ArmedEndpoint, BodyFormat, Consent, EndpointRecord, UnreadableEndpoint
 from ringback_schemas.errors import RingbackError
 from ringback_schemas.ids import EndpointId, TenantId
+from ringback_schemas.tenants import SigningSecret
 
 _DATA = b',"data":'
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +70,11 @@ class Letters:
         """``origin`` is the DNS name that the whole sending system goes by, for handshakes of consent."""
         self._store = store
         self._origin = origin
-        self._arming: Batcher[EndpointId, ArmedEndpoint | None] = Batcher(store.arm_endpoints, name="arm")
-        self._tenants: Recent[TenantId, Signer] = Recent(self._ask_tenant, name="signer")
-        self._endpoints: Recent[EndpointId, _Armed] = Recent(self._ask_endpoint, name="endpoint")
+        self._arming: Batcher[EndpointId, ArmedEndpoint | UnreadableEndpoint | None] = Batcher(
+            store.arm_endpoints, name="arm"
+        )
+        self._tenants: Recent[TenantId, Signer | Failed] = Recent(self._ask_tenant, name="signer")
+        self._endpoints: Recent[EndpointId, _Armed | Failed] = Recent(self._ask_endpoint, name="endpoint")
         self._consents = Consents(store, sender, origin)
 
     async def __aenter__(self) -> Self:
@@ -84,7 +93,7 @@ class Letters:
         if delivery.endpoint_id is not None:
             return None
         signer = self._tenants.kept(delivery.tenant_id)
-        return None if signer is None else Letter(delivery.url, claimed.body, signer)
+        return Letter(delivery.url, claimed.body, signer) if isinstance(signer, Signer) else None
 
     async def prepare(self, claimed: ClaimedDelivery) -> Letter | Sent | Unwanted:
         """What is to be sent; or the attempt, when it ended before anything could be.
@@ -94,11 +103,14 @@ class Letters:
         """
         delivery = claimed.delivery
         if delivery.endpoint_id is None:
-            return Letter(delivery.url, claimed.body, await self._tenants.ask(delivery.tenant_id))
+            signer = self._tenants.kept(delivery.tenant_id) or await self._tenants.ask(delivery.tenant_id)
+            return _unsent(signer) if isinstance(signer, Failed) else Letter(delivery.url, claimed.body, signer)
         try:
             armed = self._endpoints.kept(delivery.endpoint_id) or await self._endpoints.ask(delivery.endpoint_id)
         except _UnknownEndpoint:
             return UNWANTED
+        if isinstance(armed, Failed):
+            return _unsent(armed)
         if not armed.endpoint.is_enabled:
             return UNWANTED
         if armed.endpoint.consent in {Consent.PENDING, Consent.WITHHELD}:
@@ -124,15 +136,43 @@ class Letters:
         """Ask anew for an endpoint: it is known to have changed."""
         self._endpoints.forget(endpoint_id)
 
-    async def _ask_tenant(self, tenant_id: TenantId) -> Signer:
-        return Signer([secret.secret for secret in await self._store.signing_secrets(tenant_id)])
+    async def _ask_tenant(self, tenant_id: TenantId) -> Signer | Failed:
+        try:
+            secrets = await self._store.signing_secrets(tenant_id)
+        except SecretUnreadable as error:
+            return _unsigned(tenant_id, str(error))
+        return _signer(tenant_id, secrets)
 
-    async def _ask_endpoint(self, endpoint_id: EndpointId) -> _Armed:
+    async def _ask_endpoint(self, endpoint_id: EndpointId) -> _Armed | Failed:
         armed = await self._arming.submit(endpoint_id)
-        if armed is None:
-            raise _UnknownEndpoint(f"there is no endpoint {endpoint_id}")
-        signer = Signer([secret.secret for secret in armed.secrets])
+        match armed:
+            case None:
+                raise _UnknownEndpoint(f"there is no endpoint {endpoint_id}")
+            case UnreadableEndpoint():
+                return _unsigned(endpoint_id, armed.reason)
+            case ArmedEndpoint():
+                signer = _signer(endpoint_id, armed.secrets)
+        if isinstance(signer, Failed):
+            return signer
         return _Armed(armed.endpoint, signer, _headers(armed.endpoint, self._origin))
+
+
+def _signer(whose: TenantId | EndpointId, secrets: Iterable[SigningSecret]) -> Signer | Failed:
+    """With every live secret, or not at all: a receiver may have any one of them."""
+    try:
+        return Signer([secret.secret for secret in secrets])
+    except InvalidSecret as error:
+        return _unsigned(whose, f"the signing secret of {whose} cannot be used: {error}")
+
+
+def _unsigned(whose: TenantId | EndpointId, reason: str) -> Failed:
+    """What is to be done about it is in the operator's hands; the deliveries are tried again meanwhile."""
+    log.error("webhooks_unsigned", whose=whose, reason=reason)
+    return Failed(Verdict.UNSIGNED, f"not sent: {reason}")
+
+
+def _unsent(reply: Failed) -> Sent:
+    return Sent(reply, datetime.now(UTC), Timing(0.0))
 
 
 def _headers(endpoint: EndpointRecord, origin: str) -> dict[str, str]:

@@ -1,13 +1,15 @@
 """The composition root of a notifier process: opens everything it needs, runs it, and undoes it in reverse order."""
 
+import ssl
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version
 
 import structlog
 
-from ringback.egress import EgressPolicy
-from ringback.settings import Settings
+from ringback.egress import EgressPolicy, TlsFile, TlsFileUnusable, client_context
+from ringback.proxy_url import parse_proxy_url
+from ringback.settings import Settings, SettingsError
 from ringback.telemetry.metrics import Metrics
 from ringback.webhooks.cloudevents import origin_of
 from ringback_backends.composing import HEART_CONNECTIONS, connecting, pace, probed, rescue_plan, retention
@@ -20,11 +22,14 @@ from ringback_backends.sql import open_store
 from ringback_notifier.lane import LanePlan
 from ringback_notifier.notifier import Notifier, NotifierPlan
 from ringback_notifier.sender import Deadlines
+from ringback_schemas.endpoint_health import HealthRules
 from ringback_schemas.instances import Role
 
 CLEAN = 0
 UNCLEAN = 8
 """Some deliveries were cut off: they are sent again elsewhere."""
+
+TLS_SETTINGS = {TlsFile.AUTHORITIES: "CA_FILE", TlsFile.CERTIFICATE: "CLIENT_CERT", TlsFile.KEY: "CLIENT_KEY"}
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +50,7 @@ async def run_notifier(settings: Settings, metrics: Metrics, shutdown: Shutdown 
 
 
 async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Notifier:
+    plan = notifier_plan(settings)
     opening = partial(open_store, settings.database_url.get_secret_value(), secret_box=settings.secret_box())
     rescue = rescue_plan(settings)
     frame_plan = FramePlan(
@@ -70,7 +76,6 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Noti
             )
         )
         policy = EgressPolicy(settings.callback_allow)
-        plan = notifier_plan(settings)
         notifier = Notifier(
             store,
             broker,
@@ -82,14 +87,19 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Noti
             is_alive=frame.is_alive,
         )
         await stack.enter_async_context(probed(settings, store, broker, metrics, shutdown))
-        log.info("notifier_started", concurrency=plan.concurrency, polls_every_s=plan.pace.poll_s)
+        proxy = None if plan.proxy is None else plan.proxy.shown
+        log.info("notifier_started", concurrency=plan.concurrency, polls_every_s=plan.pace.poll_s, proxy=proxy)
         await frame.run(shutdown, [notifier], [Sampler(store, metrics.samples), Replayer(store, frame.announcer)])
     log.info("notifier_stopped")
     return notifier
 
 
 def notifier_plan(settings: Settings) -> NotifierPlan:
-    """What these settings make of a notifier."""
+    """What these settings make of a notifier.
+
+    Raises:
+        SettingsError: a file that they name cannot be used.
+    """
     return NotifierPlan(
         schedule_s=tuple(settings.retry_schedule),
         concurrency=settings.delivery_concurrency,
@@ -98,5 +108,16 @@ def notifier_plan(settings: Settings) -> NotifierPlan:
         grace_s=settings.drain_s,
         lane=LanePlan(settings.lane_concurrency, rate_per_s=settings.lane_rate),
         silent_s=settings.lease_s,
+        fifo_hold_s=settings.fifo_hold_s,
         origin=origin_of(settings.public_url),
+        health=HealthRules(settings.disable_after_failures, settings.disable_after_s),
+        proxy=None if settings.egress_proxy is None else parse_proxy_url(settings.egress_proxy.get_secret_value()),
+        tls=_tls(settings),
     )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    try:
+        return client_context(ca_file=settings.ca_file, certificate=settings.client_cert, key=settings.client_key)
+    except TlsFileUnusable as error:
+        raise SettingsError([f"RINGBACK_{TLS_SETTINGS[error.use]}: {error}"]) from error

@@ -1,11 +1,14 @@
 """The notifier: takes deliveries from the broker and the store, and brings them to their receivers."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from ringback.egress import EgressPolicy
+from ringback.proxy_url import ProxyUrl
 from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import DELIVERIES, Broker
 from ringback_backends.contracts.store import Store
@@ -20,6 +23,7 @@ from ringback_notifier.schedule import DEFAULT_SCHEDULE_S
 from ringback_notifier.sender import Deadlines, Sender
 from ringback_notifier.strays import Strays
 from ringback_schemas.deliveries import ClaimedDelivery
+from ringback_schemas.endpoint_health import HealthRules
 from ringback_schemas.ids import EndpointId, InstanceId
 
 
@@ -43,6 +47,12 @@ class NotifierPlan:
     """A notifier silent for so long does not share the limits any more."""
     origin: str = "localhost"
     """The DNS name that this installation goes by when it asks endpoints for consent."""
+    health: HealthRules = field(default_factory=HealthRules)
+    """When an endpoint is disabled because it fails."""
+    proxy: ProxyUrl | None = None
+    """A forward proxy that everything goes through."""
+    tls: ssl.SSLContext | None = None
+    """Whom to trust and who to be; absent: the system's store, and nobody."""
 
 
 class Notifier:
@@ -63,9 +73,11 @@ class Notifier:
         """Everything passed in is opened and closed by the caller; it claims nothing unless ``is_alive``."""
         self._plan = plan
         self._recorder: Recorder = Recorder(
-            store.record_attempts, name="attempt", observe=None if observer is None else observer.on_attempts_recorded
+            partial(store.record_attempts, rules=plan.health),
+            name="attempt",
+            observe=None if observer is None else observer.on_attempts_recorded,
         )
-        self._sender = Sender(policy, plan.deadlines)
+        self._sender = Sender(policy, plan.deadlines, proxy=plan.proxy, tls=plan.tls)
         self._letters = Letters(store, self._sender, plan.origin)
         self._dispatcher = Dispatcher(
             store,

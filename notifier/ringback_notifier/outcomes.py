@@ -7,6 +7,7 @@ from ringback_notifier.replies import Answered, Sent
 from ringback_notifier.verdict import decide
 from ringback_schemas.deliveries import ClaimedDelivery, DeliveryAttempt, DeliveryOutcome
 from ringback_schemas.ids import InstanceId
+from ringback_schemas.operational import OPERATIONAL
 
 
 def conclude(
@@ -15,7 +16,7 @@ def conclude(
     """The outcome of one attempt; ``dice`` is from 0 to 1, for the jitter."""
     delivery, reply = claimed.delivery, sent.reply
     now = sent.started_at.timestamp() + sent.timing.total_s
-    decision = decide(reply, delivery.tries + 1, schedule, now, dice)
+    decision = decide(reply, delivery.tries + 1, schedule, now, dice, delivery.attempt - delivery.tries)
     attempt = DeliveryAttempt(
         attempt=delivery.attempt,
         started_at=sent.started_at,
@@ -26,7 +27,10 @@ def conclude(
         remote_address=sent.remote_address,
         response_prefix=reply.prefix if isinstance(reply, Answered) else b"",
     )
-    return DeliveryOutcome(delivery.id, owner, attempt, decision.state, decision.retry_in_s, delivery.endpoint_id)
+    return DeliveryOutcome(
+        *(delivery.id, owner, attempt, decision.state, decision.retry_in_s, delivery.endpoint_id),
+        is_operational=delivery.event_type in OPERATIONAL,
+    )
 
 
 def without_foreign_text(outcome: DeliveryOutcome) -> DeliveryOutcome:

@@ -29,6 +29,8 @@ class Failed:
     """What happened, in a few words that a reason can begin with."""
     status: int | None = None
     """When it was known before things went wrong."""
+    is_proxy_down: bool = False
+    """It was our own proxy, and nothing else would get through it either."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """When a delivery is tried again. Pure: the clock and the dice are passed in."""
 
 from collections.abc import Sequence
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+
+from ringback_notifier.clocks import http_date
 
 DEFAULT_SCHEDULE_S: tuple[float, ...] = (5, 30, 120, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 86_400)
 """Seconds after attempt 1, 2, …: 12 attempts in 70.7 hours. Dense in the first quarter of an hour, for whoever waits
@@ -12,8 +12,12 @@ JITTER = 0.2
 LONGEST_HINT_S = 86_400.0
 """A receiver may ask for a day of quiet, not for a month."""
 
+FIRST_PROXY_PAUSE_S = 5.0
+LONGEST_PROXY_PAUSE_S = 300.0
+MOST_PROXY_FAILURES = 900
+"""Three days of the longest pause: about as long as the default schedule tries a receiver."""
+
 _MOST_DIGITS = 10
-_LONGEST_DATE = 64
 
 
 def own_delay_s(schedule: Sequence[float], tries: int) -> float | None:
@@ -30,6 +34,15 @@ def delay_s(own_s: float, hint_s: float | None, dice: float) -> float:
     return max(own_s, hint_s or 0.0) * (1 + JITTER * dice)
 
 
+def proxy_pause_s(count: int, dice: float) -> float:
+    """Seconds to wait after our own proxy failed ``count`` times: ``min(300, 5 * 2**(count - 1)) * (1 + 0.2 * dice)``.
+
+    5, 10, 20, … 300, and up to a fifth more: soon, for the receiver has nothing to do with it.
+    """
+    # beyond 2**16 it is the longest pause whatever the first was
+    return min(LONGEST_PROXY_PAUSE_S, FIRST_PROXY_PAUSE_S * 2.0 ** min(count - 1, 16)) * (1 + JITTER * dice)
+
+
 def retry_after_s(value: str | None, now: float) -> float | None:
     """Seconds from ``now`` (Unix time) that a ``Retry-After`` asks for (RFC 9110, 10.2.3), at most a day.
 
@@ -40,18 +53,7 @@ def retry_after_s(value: str | None, now: float) -> float | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), LONGEST_HINT_S) if len(text) <= _MOST_DIGITS else None
-    at = _http_date(text)
+    at = http_date(text)
     if at is None or at <= now:
         return None
     return min(at - now, LONGEST_HINT_S)
-
-
-def _http_date(text: str) -> float | None:
-    if len(text) > _LONGEST_DATE:
-        return None
-    try:
-        at = parsedate_to_datetime(text)
-        # "-0000" gives a time without a zone, which means UTC here
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

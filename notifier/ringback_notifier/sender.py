@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from http import HTTPStatus
 from importlib.metadata import version
 from types import TracebackType
 from typing import Self
@@ -14,10 +15,13 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from ringback.egress import EgressPolicy, GuardedResolver, guarded_session
+from ringback.egress import EgressPolicy, GuardedResolver, client_context, guarded_session
 from ringback.egress.journey import Journey, current_journey
+from ringback.egress.proxied import proxied_session, vetted_request
+from ringback.proxy_url import ProxyUrl
 from ringback.webhooks import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, Signer
 from ringback_notifier.failures import describe
+from ringback_notifier.proxy_failures import describe_proxy, proxy_too_late, refused_by_proxy
 from ringback_notifier.replies import Answered, Failed, Sent
 from ringback_schemas.deliveries import Timing, Verdict
 
@@ -54,13 +58,18 @@ class Sender:
         *,
         resolver: GuardedResolver | None = None,
         tls: ssl.SSLContext | None = None,
+        proxy: ProxyUrl | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``tls`` says whom to trust, the system's store unless given; ``clock`` gives Unix time, for the signature."""
+        """All goes through ``proxy`` if there is one.
+
+        ``tls`` says whom to trust, the system's store unless given; ``clock`` gives Unix time, for the signature.
+        """
         self._policy = policy
         self._deadlines = deadlines or Deadlines()
         self._resolver = resolver
         self._tls = tls
+        self._proxy = proxy
         self._clock = clock
         self._fixed_headers = {
             "content-type": "application/json",
@@ -75,14 +84,25 @@ class Sender:
 
     async def __aenter__(self) -> Self:
         """Open the session."""
-        self._session = guarded_session(
-            self._policy,
-            resolver=self._resolver,
-            connect_s=self._deadlines.connect_s,
-            keepalive_s=KEEPALIVE_S,
-            auto_decompress=False,
-            tls=self._tls,
-        )
+        tls = self._tls or client_context()
+        self._names = self._resolver or GuardedResolver(self._policy)
+        if self._proxy is None:
+            self._session = guarded_session(
+                self._policy,
+                resolver=self._resolver,
+                connect_s=self._deadlines.connect_s,
+                keepalive_s=KEEPALIVE_S,
+                auto_decompress=False,
+                tls=tls,
+            )
+        else:
+            self._session = proxied_session(
+                self._proxy,
+                connect_s=self._deadlines.connect_s,
+                keepalive_s=KEEPALIVE_S,
+                auto_decompress=False,
+                tls=tls,
+            )
         return self
 
     async def __aexit__(
@@ -90,6 +110,7 @@ class Sender:
     ) -> None:
         """Close what is open."""
         await self._session.close()
+        await self._names.close()
 
     async def send(
         self,
@@ -133,11 +154,21 @@ class Sender:
         )
 
     async def _exchange(self, request: "_Request", exchange: "_Exchange", journey: Journey) -> Answered | Failed:
-        url = request.url
+        url, headers, server_hostname = request.url, request.headers, None
         try:
             async with asyncio.timeout(request.total_s):
+                target = self._url(url)
+                if self._proxy is not None:
+                    asked = await vetted_request(self._proxy, self._names, self._policy.check_url(url))
+                    target, headers, server_hostname = asked.url, headers | asked.headers, asked.server_hostname
+                    exchange.is_asked = True
                 async with self._session.request(
-                    request.method, self._url(url), data=request.body, headers=request.headers, allow_redirects=False
+                    request.method,
+                    target,
+                    data=request.body,
+                    headers=headers,
+                    allow_redirects=False,
+                    server_hostname=server_hostname,
                 ) as response:
                     exchange.status = response.status
                     exchange.answered_at = time.perf_counter()
@@ -145,7 +176,11 @@ class Sender:
         except TimeoutError as error:
             return self._too_late(error, request, exchange, journey)
         except Exception as error:  # noqa: BLE001 - whatever a hostile answer brings about is that receiver's failure
+            if exchange.is_at_proxy(journey):
+                return describe_proxy(error)
             return describe(error, exchange.status, is_tls=url[:5].lower() == "https")
+        if exchange.is_asked and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return refused_by_proxy(response.status)
         received = response.headers
         return Answered(response.status, received.get("Retry-After"), received.get("Location"), prefix, received)
 
@@ -154,14 +189,15 @@ class Sender:
 
     def _too_late(self, error: TimeoutError, request: "_Request", exchange: "_Exchange", journey: Journey) -> Failed:
         total_s = request.total_s
+        within_s = self._deadlines.connect_s if isinstance(error, aiohttp.ServerTimeoutError) else total_s
+        if exchange.is_at_proxy(journey):
+            return proxy_too_late(within_s)
         if exchange.status is not None:
             words = f"the answer began ({exchange.status}) but did not end within {total_s:g} s"
         elif journey.is_connected:
             words = f"no answer within {total_s:g} s"
-        elif isinstance(error, aiohttp.ServerTimeoutError):
-            words = f"no connection within {self._deadlines.connect_s:g} s"
         else:
-            words = f"no connection within {total_s:g} s"
+            words = f"no connection within {within_s:g} s ({journey.phase})"
         return Failed(Verdict.TIMEOUT, words, exchange.status)
 
 
@@ -182,6 +218,12 @@ class _Exchange:
 
     status: int | None = None
     answered_at: float | None = None
+    is_asked: bool = False
+    """Whether it went to our proxy."""
+
+    def is_at_proxy(self, journey: Journey) -> bool:
+        """Whether the proxy has not let it through yet: what fails then is not the receiver's."""
+        return self.is_asked and not journey.is_connected and journey.tls_since is None
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -207,4 +249,4 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _timing(started: float, journey: Journey, exchange: _Exchange) -> Timing:
     first_byte_s = None if exchange.answered_at is None else exchange.answered_at - started
-    return Timing(time.perf_counter() - started, journey.dns_s, journey.connect_s, first_byte_s)
+    return Timing(time.perf_counter() - started, journey.dns_s, journey.connect_s, first_byte_s, journey.tls_s)

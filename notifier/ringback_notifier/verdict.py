@@ -8,8 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from ringback_notifier.clocks import clock_hint
 from ringback_notifier.replies import Answered, Failed
-from ringback_notifier.schedule import LONGEST_HINT_S, delay_s, own_delay_s, retry_after_s
+from ringback_notifier.schedule import (
+    LONGEST_HINT_S,
+    MOST_PROXY_FAILURES,
+    delay_s,
+    own_delay_s,
+    proxy_pause_s,
+    retry_after_s,
+)
 from ringback_schemas.deliveries import Verdict
 from ringback_schemas.states import DeliveryState
 
@@ -29,17 +37,22 @@ class Decision:
     """Only when it is tried again."""
 
 
-def decide(reply: Answered | Failed, tries: int, schedule: Sequence[float], now: float, dice: float) -> Decision:
+def decide(
+    reply: Answered | Failed, tries: int, schedule: Sequence[float], now: float, dice: float, uncharged: int = 1
+) -> Decision:
     """What follows from the ``tries``-th attempt since the schedule began.
 
     Args:
         reply: what came of the POST.
         tries: counts this attempt; 1 for the first.
+        uncharged: how often it was attempted without being a try, this time counted: for our proxy's failures.
         schedule: seconds after attempt 1, 2, …; there is one attempt more than it has entries.
         now: Unix time, for a ``Retry-After`` that is a date.
         dice: from 0 to 1, for the jitter.
     """
-    verdict, words = _judge(reply)
+    verdict, words = _judge(reply, now)
+    if verdict is Verdict.PROXY_FAILED:
+        return _after_proxy_failure(words, uncharged, dice)
     if verdict is Verdict.DELIVERED:
         return Decision(DeliveryState.DELIVERED, verdict, words)
     if verdict is Verdict.GONE:
@@ -61,10 +74,22 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in cut)
 
 
-def _judge(reply: Answered | Failed) -> tuple[Verdict, str]:
+def _after_proxy_failure(words: str, uncharged: int, dice: float) -> Decision:
+    """No try of the receiver's, so its schedule stands still. Not for ever: a proxy may refuse just this receiver."""
+    if uncharged >= MOST_PROXY_FAILURES:
+        given_up = f"{words}; that was the last of {uncharged} attempts that did not get through"
+        return Decision(DeliveryState.EXHAUSTED, Verdict.PROXY_FAILED, given_up)
+    retry_in_s = proxy_pause_s(uncharged, dice)
+    reason = f"{words}; not counted as a try, again in {retry_in_s:.1f} s"
+    return Decision(DeliveryState.RETRYING, Verdict.PROXY_FAILED, reason, retry_in_s)
+
+
+def _judge(reply: Answered | Failed, now: float) -> tuple[Verdict, str]:
     if isinstance(reply, Failed):
         return reply.verdict, printable(reply.words)
-    return _verdict_of(reply.status), _phrase(reply)
+    verdict = _verdict_of(reply.status)
+    hint = clock_hint(reply.headers.get("Date"), now) if verdict is Verdict.CLIENT_ERROR else ""
+    return verdict, f"{_phrase(reply)}{hint}"
 
 
 def _verdict_of(status: int) -> Verdict:

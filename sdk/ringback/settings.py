@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, StringConstraints, ValidationError, field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from ringback.proxy_url import parse_proxy_url
 from ringback.secretbox import KEY_FILE, SecretBox, load_or_create_key_file
 from ringback_schemas.errors import RingbackError
 
@@ -103,6 +104,16 @@ class Settings(BaseSettings):
     """As ``delivery_concurrency``, to one destination while it is new, slow or failing."""
     lane_rate: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] | None = None
     """Webhooks to one destination in any second, by all notifiers together; no limit unless given."""
+    fifo_hold_s: Seconds = 3_600.0
+    """How long a webhook that fails may hold up those behind it, at an endpoint that takes one at a time."""
+    egress_proxy: SecretStr | None = None
+    """A forward proxy that all webhooks go through: ``http://[user:password@]host:port``."""
+    client_cert: Path | None = None
+    """Certificate chain in PEM that webhooks show to receivers which ask for one."""
+    client_key: Path | None = None
+    """Its key, when that is in a file of its own."""
+    ca_file: Path | None = None
+    """Authorities in PEM that receivers' certificates may come from, beside the system's."""
     delivery_timeout_s: Seconds = 15.0
     """One webhook, from name look-up to the last byte of the answer."""
     connect_timeout_s: Seconds = 5.0
@@ -152,6 +163,13 @@ class Settings(BaseSettings):
             raise ValueError("must be `embedded`, or begin with amqp:// or amqps://")
         return value
 
+    @field_validator("egress_proxy")
+    @classmethod
+    def _readable_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_proxy_url(value.get_secret_value())
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _without_slash(cls, value: str) -> str:
@@ -184,6 +202,8 @@ class Settings(BaseSettings):
                 f"RINGBACK_LEASE_S ({self.lease_s:g}) must be at least twice RINGBACK_HEARTBEAT_S "
                 f"({self.heartbeat_s:g}): one late beat would look like a death"
             )
+        if self.client_key is not None and self.client_cert is None:
+            raise ValueError("RINGBACK_CLIENT_KEY is of no use without RINGBACK_CLIENT_CERT")
         return self
 
     @property

@@ -46,7 +46,7 @@ BODY = '{"type":"job.succeeded","timestamp":"2026-01-01T00:00:00Z","data":{"a":"
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run what sends over both loops: they raise different errors for the same faults, and both are in use."""
-    if item.path.name == "test_sender.py":
+    if item.path.name in {"test_sender.py", "test_proxy.py", "test_identity.py"}:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ringback.egress import EgressPolicy, GuardedResolver
+from ringback.egress import EgressPolicy, GuardedResolver, client_context
 from ringback.webhooks import Signer, new_secret
 from ringback_notifier.replies import Answered, Failed
 from ringback_notifier.sender import KEPT_BYTES, Deadlines, Sender
@@ -283,7 +283,7 @@ async def test_hanging_dns_stops_at_the_connect_deadline() -> None:
     async with Sender(LOOPBACK, QUICK, resolver=GuardedResolver(LOOPBACK, lookup=lookup)) as sender:
         reply = await reply_of(sender, "http://slow.example/")
 
-    assert reply == Failed(Verdict.TIMEOUT, "no connection within 0.2 s")
+    assert reply == Failed(Verdict.TIMEOUT, "no connection within 0.2 s (looking up the name)")
 
 
 async def test_handshake_that_nobody_answers_stops_at_the_connect_deadline() -> None:
@@ -293,7 +293,7 @@ async def test_handshake_that_nobody_answers_stops_at_the_connect_deadline() -> 
         async with Sender(LOOPBACK, QUICK) as sender:
             reply = await reply_of(sender, f"https://127.0.0.1:{port}/")
 
-    assert reply == Failed(Verdict.TIMEOUT, "no connection within 0.2 s")
+    assert reply == Failed(Verdict.TIMEOUT, "no connection within 0.2 s (TLS handshake)")
 
 
 @pytest.mark.parametrize("answer", [Flood(), GzipBomb(200_000_000)])
@@ -330,6 +330,23 @@ async def test_timing_is_split(sender: Sender, receiver: Receiver) -> None:
     assert timing.connect_s is not None
     assert timing.first_byte_s is not None
     assert timing.connect_s < timing.first_byte_s <= timing.total_s
+
+
+async def test_handshake_is_told_apart_from_connecting(tmp_path: Path) -> None:
+    """TLS has a time of its own; on a connection that is used again there is neither."""
+    pem = self_signed(tmp_path)
+
+    async with (
+        Receiver(tls=server_context(pem)) as receiver,
+        Sender(LOOPBACK, tls=client_context(ca_file=pem)) as sender,
+    ):
+        first, second = [(await sender.send(receiver.url(), ID, BODY, SIGNER)).timing for _ in range(2)]
+
+    assert first.connect_s is not None
+    assert first.tls_s is not None
+    assert first.first_byte_s is not None
+    assert 0 < first.connect_s + first.tls_s < first.first_byte_s
+    assert (second.connect_s, second.tls_s) == (None, None)
 
 
 async def test_timestamp_and_signature_are_fresh_on_each_try(receiver: Receiver) -> None:

@@ -1,10 +1,13 @@
 """What an attempt comes to, and what follows (BB-01, 02, 04, 05, 07, 08, 11)."""
 
+from email.utils import formatdate
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ringback_notifier.replies import Answered, Failed
+from ringback_notifier.schedule import MOST_PROXY_FAILURES
 from ringback_notifier.verdict import Decision, decide, printable
 from ringback_schemas.deliveries import Verdict
 from ringback_schemas.states import DeliveryState
@@ -140,3 +143,47 @@ def test_any_answer_leads_to_a_decision_that_can_be_stored(
 def test_printable_replaces_control_characters_and_lone_surrogates() -> None:
     """PostgreSQL takes no NUL, UTF-8 no surrogate, a terminal no escape."""
     assert printable("a\x00b\x1b[2J\udce9") == "a�b�[2J�"
+
+
+def answered_at(off_s: float, status: int = 401) -> Answered:
+    """An answer from a receiver whose clock is so far off."""
+    return Answered(status, headers={"Date": formatdate(NOW + off_s, usegmt=True)})
+
+
+@pytest.mark.parametrize(
+    ("off_s", "words"),
+    [(-600, "10 min behind ours"), (4_000, "1 h ahead of ours"), (-200_000, "2 d behind ours")],
+)
+def test_refusal_by_a_receiver_whose_clock_is_off_says_so(off_s: float, words: str) -> None:
+    """Its library takes our timestamps for too old, or for the future (BB-25)."""
+    assert f"401 Unauthorized, and its clock is {words}" in decided(answered_at(off_s)).reason
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [answered_at(-290), answered_at(-600, 503), Answered(400, headers={"Date": "yesterday"}), Answered(400)],
+    ids=["close enough", "no refusal", "no date", "none at all"],
+)
+def test_other_answers_get_no_hint_about_clocks(reply: Answered) -> None:
+    """A hint that does not fit leads astray."""
+    assert "clock" not in decided(reply).reason
+
+
+def test_failure_of_our_proxy_is_tried_again_soon_and_not_counted() -> None:
+    """Even when the receiver's schedule is over: 5, 10, 20, … 300 s."""
+    failed = Failed(Verdict.PROXY_FAILED, "the egress proxy failed: no connection to it")
+
+    decisions = [decide(failed, len(SCHEDULE) + 1, SCHEDULE, NOW, 0.0, uncharged) for uncharged in (1, 2, 3, 20)]
+
+    assert {decision.state for decision in decisions} == {DeliveryState.RETRYING}
+    assert [decision.retry_in_s for decision in decisions] == [5, 10, 20, 300]
+    assert decisions[0].reason.endswith("not counted as a try, again in 5.0 s")
+
+
+def test_proxy_that_never_lets_a_receiver_through_ends_the_delivery() -> None:
+    """After three days, when everything else would have been given up, too."""
+    failed = Failed(Verdict.PROXY_FAILED, "the egress proxy failed: it answered 403")
+
+    decision = decide(failed, 1, SCHEDULE, NOW, 0.0, MOST_PROXY_FAILURES)
+
+    assert (decision.state, decision.verdict) == (DeliveryState.EXHAUSTED, Verdict.PROXY_FAILED)

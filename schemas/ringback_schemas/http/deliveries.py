@@ -13,7 +13,9 @@ class TimingBody(AnswerBody):
     total_s: float
     dns_s: float | None
     connect_s: float | None
-    """TCP and, for https, TLS."""
+    """TCP; through a proxy, up to its tunnel."""
+    tls_s: float | None
+    """The TLS handshake."""
     first_byte_s: float | None
 
 
@@ -60,11 +62,11 @@ class DeliveryBody(AnswerBody):
     done: bool
     """Whether it rests: nothing more is sent unless somebody asks for it."""
     tries: int
-    """Attempts since the schedule last began."""
+    """Attempts since the schedule last began, but for those that came to nothing for our own proxy's sake."""
     created_at: datetime
     next_attempt_at: datetime | None
     waits_for: WaitReason | None
-    """Why it waits at its destination although it is due: an open circuit, a full lane, a rate; null for most."""
+    """Why it waits although it is due: an open circuit, a full lane, a rate, others before it; null for most."""
     finished_at: datetime | None
     attempts: list[AttemptBody] | None
     """Oldest first; null in lists of many deliveries."""

@@ -8,6 +8,7 @@ from ringback.egress.errors import NameUnresolved, Refusal, UrlRefused
 from ringback.egress.policy import EgressPolicy, VettedUrl, destination_of
 from ringback.egress.resolver import GuardedResolver, Lookup, vet
 from ringback.egress.session import guarded_session
+from ringback.egress.tls import TlsFile, TlsFileUnusable, client_context
 from ringback.egress.urls import MAX_URL_CHARACTERS
 
 __all__ = [
@@ -17,8 +18,11 @@ __all__ = [
     "Lookup",
     "NameUnresolved",
     "Refusal",
+    "TlsFile",
+    "TlsFileUnusable",
     "UrlRefused",
     "VettedUrl",
+    "client_context",
     "destination_of",
     "guarded_session",
     "vet",

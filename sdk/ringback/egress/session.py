@@ -34,7 +34,7 @@ def guarded_session(
     with ``asyncio.timeout``, and bound the requests at once. ``tls`` says whom to trust: the system's store by default.
     A refusal comes out of a request as ``UrlRefused``.
     """
-    connector = _GuardedConnector(
+    connector = NotingConnector(
         resolver=resolver or GuardedResolver(policy, cache_s=0),
         # What aiohttp keeps are addresses that were vetted, and its cache asks once for all who wait for a name.
         ttl_dns_cache=int(CACHE_S),
@@ -43,16 +43,28 @@ def guarded_session(
         keepalive_timeout=keepalive_s,
         ssl=tls or True,
     )
+    return bare_session(connector, connect_s=connect_s, auto_decompress=auto_decompress)
+
+
+def bare_session(
+    connector: aiohttp.TCPConnector,
+    *,
+    connect_s: float,
+    auto_decompress: bool,
+    proxy: str | None = None,
+) -> aiohttp.ClientSession:
+    """A session that remembers nothing, and takes nothing from the environment."""
     return aiohttp.ClientSession(
         connector=connector,
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=auto_decompress,
         timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, ceil_threshold=_NO_ROUNDING_S),
+        proxy=proxy,
     )
 
 
-class _GuardedConnector(aiohttp.TCPConnector):
+class NotingConnector(aiohttp.TCPConnector):
     """Notes in the current ``Journey`` when there is a connection, and to where."""
 
     async def connect(
@@ -85,9 +97,15 @@ class _GuardedSockets:
         self._policy = policy
 
     def __call__(self, info: AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, address = info
+        address = info[4]
         self._policy.check_address(str(address[0]), int(address[1]))
-        journey = current_journey.get()
-        if journey is not None and journey.connecting_since is None:
-            journey.connecting_since = time.perf_counter()
-        return socket.socket(family=family, type=kind, proto=protocol)
+        return noted_socket(info)
+
+
+def noted_socket(info: AddrInfoType) -> socket.socket:
+    """A socket for that address; the current ``Journey`` is told when the first was made."""
+    family, kind, protocol, _, _ = info
+    journey = current_journey.get()
+    if journey is not None and journey.connecting_since is None:
+        journey.connecting_since = time.perf_counter()
+    return socket.socket(family=family, type=kind, proto=protocol)

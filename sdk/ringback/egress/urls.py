@@ -51,8 +51,12 @@ class ParsedUrl:
     @property
     def text(self) -> str:
         """The URL in canonical form."""
-        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{self._bracketed}{port}{self.target}"
+        return f"{self.scheme}://{self.authority}{self.target}"
+
+    @property
+    def authority(self) -> str:
+        """Host and, unless it is the scheme's own, port: what ``Host`` says."""
+        return self._bracketed if self.port == DEFAULT_PORTS[self.scheme] else f"{self._bracketed}:{self.port}"
 
     @property
     def _bracketed(self) -> str:

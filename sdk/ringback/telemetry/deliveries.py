@@ -110,6 +110,7 @@ class NotifierMetrics:
             ("total", timing.total_s),
             ("dns", timing.dns_s),
             ("connect", timing.connect_s),
+            ("tls", timing.tls_s),
             ("first_byte", timing.first_byte_s),
         )
         for phase, seconds in phases:

@@ -130,6 +130,7 @@ def _show_attempt(attempt: DeliveryAttempt) -> AttemptBody:
             total_s=timing.total_s,
             dns_s=timing.dns_s,
             connect_s=timing.connect_s,
+            tls_s=timing.tls_s,
             first_byte_s=timing.first_byte_s,
         ),
         verdict=attempt.verdict,
