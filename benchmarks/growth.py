@@ -79,11 +79,11 @@ async def fill(url: str, script: str, first: int, last: int, callback: str = "")
     await connection.close()
 
 
-def flood(bench: measure.Bench, made: stacks.Site, destinations: int = 1) -> dict[str, Any]:
+def flood(bench: measure.Bench, made: stacks.Site, destinations: int = 1, callback: str = "/hook") -> dict[str, Any]:
     """As fast as it goes, after a warm-up."""
     with measure.running(bench, RINGBACK, made) as driver:
-        driver.load(jobs=1_000, destinations=destinations)
-        return driver.load(jobs=FLOOD, destinations=destinations)
+        driver.load(jobs=1_000, destinations=destinations, callback=callback)
+        return driver.load(jobs=FLOOD, destinations=destinations, callback=callback)
 
 
 def drain(bench: measure.Bench, made: stacks.Site) -> dict[str, Any]:
@@ -131,6 +131,9 @@ def run_all(*, full: bool) -> dict[str, Any]:
                     pass  # the tenant and its secret are there from now on
                 asyncio.run(fill(made.database_url, BACKLOG, 1, rows, callback))
                 note(f"backlog of {rows:,}", lambda: drain(bench, made))
+        with site(postgres, rabbit) as made:
+            # what many destinations are held against: they too need a new connection for almost every webhook
+            note("10 destinations, connections closed by them", lambda: flood(bench, made, 10, "/hook/once"))
         for destinations in (10, 1_000 * factor, 10_000 * factor):
             with site(postgres, rabbit) as made:
                 note(f"{destinations:,} destinations", lambda: flood(bench, made, destinations))  # noqa: B023

@@ -130,11 +130,11 @@ class Driver:
     fleet: procs.Fleet
     secret: str
 
-    def load(self, *, jobs: int, rate: float = 0.0, destinations: int = 1) -> dict[str, Any]:
+    def load(self, *, jobs: int, rate: float = 0.0, destinations: int = 1, callback: str = "/hook") -> dict[str, Any]:
         """Put so many jobs through, and tell how that went."""
         ask(f"{self.bench.receiver_url}/reset", self.secret)
         before, machine_before, began = self.cpu_s(), procs.machine_cpu_s(), time.monotonic()
-        told = self._loadgen(jobs, rate, destinations)
+        told = self._loadgen(jobs, rate, destinations, callback)
         self._drain(len(told["jobs"]))
         after, machine_after, took_s = self.cpu_s(), procs.machine_cpu_s(), time.monotonic() - began
         self.fleet.check()
@@ -166,8 +166,8 @@ class Driver:
         """CPU seconds of each process so far."""
         return {name: procs.cpu_s(pid) for name, pid in self._pids().items()}
 
-    def _loadgen(self, jobs: int, rate: float, destinations: int) -> dict[str, Any]:
-        where = ["--url", self.site.url, "--callback", f"{self.bench.receiver_url}/hook", "--key", self.stack.key]
+    def _loadgen(self, jobs: int, rate: float, destinations: int, callback: str) -> dict[str, Any]:
+        where = ["--url", self.site.url, "--callback", f"{self.bench.receiver_url}{callback}", "--key", self.stack.key]
         much = ["--jobs", str(jobs), "--rate", str(rate), "--connections", str(self.bench.plan.connections)]
         much += ["--destinations", str(destinations)]
         out = self.site.folder / "load.json"

@@ -1,7 +1,8 @@
 """The receiver of every stack's webhooks: verifies each signature, and notes when the first for each job came.
 
-``POST /hook`` takes webhooks; the driver uses ``POST /reset`` (body: the secret to verify with), ``GET /count`` and
-``GET /arrivals``. Times are nanoseconds of the machine's monotonic clock, the same in every process.
+``POST /hook`` takes webhooks, ``POST /hook/once`` also closes each connection after one; the driver uses
+``POST /reset`` (body: the secret to verify with), ``GET /count`` and ``GET /arrivals``. Times are nanoseconds of the
+machine's monotonic clock, the same in every process.
 """
 
 import argparse
@@ -40,6 +41,12 @@ class Receiver:
             self._arrivals[job_id] = time.monotonic_ns()
         return web.Response(status=204)
 
+    async def once(self, request: web.Request) -> web.Response:
+        """As ``hook``; the sender has to connect anew for the next."""
+        answer = await self.hook(request)
+        answer.force_close()
+        return answer
+
     async def reset(self, request: web.Request) -> web.Response:
         """Forget everything; verify with the secret in the body from now on."""
         self._key = signing.key_of(await request.text())
@@ -72,6 +79,7 @@ async def serve(port: int) -> None:
     app.add_routes(
         [
             web.post("/hook", receiver.hook),
+            web.post("/hook/once", receiver.once),
             web.post("/reset", receiver.reset),
             web.get("/count", receiver.count),
             web.get("/arrivals", receiver.arrivals),
