@@ -121,7 +121,7 @@ class Letters:
         return _letter(claimed, armed)
 
     async def endpoint(self, endpoint_id: EndpointId) -> EndpointRecord | None:
-        """An endpoint as it was a few seconds ago at most; absent when it was deleted.
+        """An endpoint as it was a few seconds ago at most; absent when it was deleted, or cannot be sent to.
 
         Raises:
             StoreUnavailable: it cannot be had now.
@@ -130,7 +130,7 @@ class Letters:
             armed = self._endpoints.kept(endpoint_id) or await self._endpoints.ask(endpoint_id)
         except _UnknownEndpoint:
             return None
-        return armed.endpoint
+        return armed.endpoint if isinstance(armed, _Armed) else None
 
     def forget(self, endpoint_id: EndpointId) -> None:
         """Ask anew for an endpoint: it is known to have changed."""

@@ -10,7 +10,9 @@ from ringback_schemas.deliveries import Verdict
 PLAN = BreakerPlan(failures=3, failed_s=10.0, lasting_s=0.0, first_pause_s=1.0, longest_pause_s=30.0)
 """It shuts soon, for what goes through it is everything, and is tried often, for it is one."""
 
-_TELL_NOTHING = frozenset({Verdict.DNS_ERROR, Verdict.REFUSED_ADDRESS, Verdict.NO_CONSENT, Verdict.TIMEOUT})
+_TELL_NOTHING = frozenset(
+    {Verdict.DNS_ERROR, Verdict.REFUSED_ADDRESS, Verdict.NO_CONSENT, Verdict.TIMEOUT, Verdict.UNSIGNED}
+)
 """What may have ended before the proxy was asked, or while it was silent."""
 
 
