@@ -63,6 +63,14 @@ class _Armed:
     headers: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Unarmed:
+    """An endpoint that cannot be sent to now, for a reason on our side."""
+
+    endpoint: EndpointRecord
+    reply: Failed
+
+
 class Letters:
     """Prepares what is sent. Entered in the loop that it is used in."""
 
@@ -74,7 +82,7 @@ class Letters:
             store.arm_endpoints, name="arm"
         )
         self._tenants: Recent[TenantId, Signer | Failed] = Recent(self._ask_tenant, name="signer")
-        self._endpoints: Recent[EndpointId, _Armed | Failed] = Recent(self._ask_endpoint, name="endpoint")
+        self._endpoints: Recent[EndpointId, _Armed | _Unarmed] = Recent(self._ask_endpoint, name="endpoint")
         self._consents = Consents(store, sender, origin)
 
     async def __aenter__(self) -> Self:
@@ -109,10 +117,10 @@ class Letters:
             armed = self._endpoints.kept(delivery.endpoint_id) or await self._endpoints.ask(delivery.endpoint_id)
         except _UnknownEndpoint:
             return UNWANTED
-        if isinstance(armed, Failed):
-            return _unsent(armed)
         if not armed.endpoint.is_enabled:
             return UNWANTED
+        if isinstance(armed, _Unarmed):
+            return _unsent(armed.reply)
         if armed.endpoint.consent in {Consent.PENDING, Consent.WITHHELD}:
             reply = await self._consents.ask(armed.endpoint)
             if reply.refusal is not None:
@@ -121,7 +129,7 @@ class Letters:
         return _letter(claimed, armed)
 
     async def endpoint(self, endpoint_id: EndpointId) -> EndpointRecord | None:
-        """An endpoint as it was a few seconds ago at most; absent when it was deleted, or cannot be sent to.
+        """An endpoint as it was a few seconds ago at most; absent when it was deleted.
 
         Raises:
             StoreUnavailable: it cannot be had now.
@@ -130,7 +138,7 @@ class Letters:
             armed = self._endpoints.kept(endpoint_id) or await self._endpoints.ask(endpoint_id)
         except _UnknownEndpoint:
             return None
-        return armed.endpoint if isinstance(armed, _Armed) else None
+        return armed.endpoint
 
     def forget(self, endpoint_id: EndpointId) -> None:
         """Ask anew for an endpoint: it is known to have changed."""
@@ -143,17 +151,17 @@ class Letters:
             return _unsigned(tenant_id, str(error))
         return _signer(tenant_id, secrets)
 
-    async def _ask_endpoint(self, endpoint_id: EndpointId) -> _Armed | Failed:
+    async def _ask_endpoint(self, endpoint_id: EndpointId) -> _Armed | _Unarmed:
         armed = await self._arming.submit(endpoint_id)
         match armed:
             case None:
                 raise _UnknownEndpoint(f"there is no endpoint {endpoint_id}")
             case UnreadableEndpoint():
-                return _unsigned(endpoint_id, armed.reason)
+                return _Unarmed(armed.endpoint, _unsigned(endpoint_id, armed.reason))
             case ArmedEndpoint():
                 signer = _signer(endpoint_id, armed.secrets)
         if isinstance(signer, Failed):
-            return signer
+            return _Unarmed(armed.endpoint, signer)
         return _Armed(armed.endpoint, signer, _headers(armed.endpoint, self._origin))
 
 

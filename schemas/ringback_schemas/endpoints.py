@@ -127,6 +127,15 @@ class ArmedEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableEndpoint:
+    """An endpoint that cannot be sent to, for a secret or its headers cannot be decrypted."""
+
+    endpoint: EndpointRecord
+    """Without its headers."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PublicKey:
     """What verifies the ``v1a`` signatures of a tenant's endpoints."""
 

@@ -35,6 +35,7 @@ from ringback_schemas.endpoints import (
     EndpointSettings,
     NewSecret,
     PublicKey,
+    UnreadableEndpoint,
 )
 from ringback_schemas.ids import EndpointId, InstanceId, TenantId
 from ringback_schemas.tenants import SigningSecret
@@ -87,8 +88,13 @@ class EndpointStore(Protocol):
     async def public_keys(self, tenant_id: TenantId) -> list[PublicKey]:
         """The public halves of all live keys of a tenant and its endpoints, newest first; may be empty."""
 
-    async def arm_endpoints(self, endpoint_ids: Sequence[EndpointId]) -> list[ArmedEndpoint | None]:
-        """What sending to these takes, in their order; None for one that is unknown. For notifiers: any tenant's."""
+    async def arm_endpoints(
+        self, endpoint_ids: Sequence[EndpointId]
+    ) -> list[ArmedEndpoint | UnreadableEndpoint | None]:
+        """What sending to these takes, in their order; None for one that is unknown. For notifiers: any tenant's.
+
+        One whose secrets or headers cannot be decrypted does not keep the others from being sent to.
+        """
 
     async def record_consent(
         self, endpoint_id: EndpointId, url: str, consent: Consent, rate_per_minute: int | None

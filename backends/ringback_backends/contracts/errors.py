@@ -4,6 +4,7 @@ RingbackError
 ├── StoreError
 │   ├── StoreUnavailable    away, too slow, out of space or read-only: trying again may help
 │   ├── RowRefused          the database will not have a value of this row: trying again will not help
+│   ├── SecretUnreadable    one secret opens with no key that is known: whoever needs it fails, nobody else
 │   └── SchemaMismatch      migrate first, or this program is older than the schema
 └── BrokerError
     ├── BrokerUnavailable   away, blocked or too slow: the poller carries on
@@ -30,6 +31,13 @@ class RowRefused(StoreError):
 
     def __init__(self, operation: str, reason: str) -> None:
         super().__init__(f"the store refused a value during {operation}: {reason}")
+
+
+class SecretUnreadable(StoreError):
+    """Something encrypted cannot be read."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what} cannot be read: {reason}")
 
 
 class SchemaMismatch(StoreError):

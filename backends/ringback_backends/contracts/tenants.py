@@ -36,7 +36,11 @@ class TenantStore(Protocol):
         """End a key; safe to call twice; absent if unknown."""
 
     async def signing_secrets(self, tenant_id: TenantId) -> Sequence[SigningSecret]:
-        """A tenant's live secrets in clear, newest first; never empty for a known tenant."""
+        """A tenant's live secrets in clear, newest first; never empty for a known tenant.
+
+        Raises:
+            SecretUnreadable: one of them cannot be decrypted.
+        """
 
     async def rotate_signing_secret(
         self, tenant_id: TenantId, secret: NewSecret, old_expire_at: datetime

@@ -1,20 +1,21 @@
 """What notifiers ask about endpoints and tell of them: the same queries for both databases."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, Row, and_, select, update
 
+from ringback_backends.contracts.errors import SecretUnreadable
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.deliveries import RELEASED, SENDING
 from ringback_backends.sql.endpoint_rows import endpoint_record
 from ringback_backends.sql.parking import CANCELLED, PARKED
-from ringback_backends.sql.signing import NEWEST_FIRST, SecretBox, is_live
+from ringback_backends.sql.signing import NEWEST_FIRST, SecretBox, is_live, signing_secret
 from ringback_backends.sql.tables import deliveries, endpoints, signing_secrets
 from ringback_schemas.deliveries import DeliveryRef
-from ringback_schemas.endpoints import ArmedEndpoint, Consent
+from ringback_schemas.endpoints import ArmedEndpoint, Consent, UnreadableEndpoint
 from ringback_schemas.ids import EndpointId, InstanceId
-from ringback_schemas.tenants import SigningSecret
 
 
 class ArmingQueries:
@@ -23,7 +24,9 @@ class ArmingQueries:
     _database: Database
     _secret_box: SecretBox
 
-    async def arm_endpoints(self, endpoint_ids: Sequence[EndpointId]) -> list[ArmedEndpoint | None]:
+    async def arm_endpoints(
+        self, endpoint_ids: Sequence[EndpointId]
+    ) -> list[ArmedEndpoint | UnreadableEndpoint | None]:
         """See ``EndpointStore.arm_endpoints``."""
         found = await self._database.read("arm_endpoints", lambda connection: self._arm(connection, endpoint_ids))
         return [found.get(endpoint_id) for endpoint_id in endpoint_ids]
@@ -47,18 +50,23 @@ class ArmingQueries:
             "withhold_deliveries", lambda connection: _withhold(connection, owner, deliveries)
         )
 
-    def _arm(self, connection: Connection, ids: Sequence[EndpointId]) -> dict[EndpointId, ArmedEndpoint]:
+    def _arm(
+        self, connection: Connection, ids: Sequence[EndpointId]
+    ) -> dict[EndpointId, ArmedEndpoint | UnreadableEndpoint]:
         rows = connection.execute(select(endpoints).where(endpoints.c.id.in_(ids))).all()
         tenants = {row.tenant_id for row in rows}
         owned = and_(signing_secrets.c.tenant_id.in_(tenants), signing_secrets.c.endpoint_id.in_(ids))
-        secrets: dict[EndpointId, list[SigningSecret]] = {}
+        secrets: dict[EndpointId, list[Row[Any]]] = {}
         for row in connection.execute(select(signing_secrets).where(owned, is_live()).order_by(*NEWEST_FIRST)):
-            secret = SigningSecret(row.id, self._secret_box.open(row.sealed).decode(), row.created_at, row.expires_at)
-            secrets.setdefault(row.endpoint_id, []).append(secret)
-        return {
-            row.id: ArmedEndpoint(endpoint_record(row, self._secret_box), tuple(secrets.get(row.id, ())))
-            for row in rows
-        }
+            secrets.setdefault(row.endpoint_id, []).append(row)
+        return {row.id: _armed(row, secrets.get(row.id, ()), self._secret_box) for row in rows}
+
+
+def _armed(row: Row[Any], secrets: Sequence[Row[Any]], box: SecretBox) -> ArmedEndpoint | UnreadableEndpoint:
+    try:
+        return ArmedEndpoint(endpoint_record(row, box), tuple(signing_secret(secret, box) for secret in secrets))
+    except SecretUnreadable as error:
+        return UnreadableEndpoint(endpoint_record(row, None), str(error))
 
 
 def _withhold(connection: Connection, owner: InstanceId, withheld: Sequence[DeliveryRef]) -> list[bool]:

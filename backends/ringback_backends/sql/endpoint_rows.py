@@ -6,7 +6,7 @@ import orjson
 from sqlalchemy import Row
 
 from ringback_backends.sql.rows import from_json, to_json
-from ringback_backends.sql.signing import SecretBox
+from ringback_backends.sql.signing import SecretBox, opened
 from ringback_schemas.endpoints import (
     BodyFormat,
     Consent,
@@ -34,8 +34,12 @@ def settings_row(settings: EndpointSettings, box: SecretBox) -> dict[str, Any]:
     }
 
 
-def endpoint_record(row: Row[Any], box: SecretBox) -> EndpointRecord:
-    """The endpoint of a row of the whole table."""
+def endpoint_record(row: Row[Any], box: SecretBox | None) -> EndpointRecord:
+    """The endpoint of a row of the whole table; without its headers when there is no box to open them with.
+
+    Raises:
+        SecretUnreadable: its headers open with no key.
+    """
     return EndpointRecord(
         id=row.id,
         tenant_id=row.tenant_id,
@@ -53,14 +57,13 @@ def endpoint_record(row: Row[Any], box: SecretBox) -> EndpointRecord:
     )
 
 
-def _settings(row: Row[Any], box: SecretBox) -> EndpointSettings:
-    sealed = row.sealed_headers
+def _settings(row: Row[Any], box: SecretBox | None) -> EndpointSettings:
     return EndpointSettings(
         url=row.url,
         destination=row.destination,
         event_filter=from_json(row.event_filter),
         description=row.description,
-        headers=() if sealed is None else tuple((name, value) for name, value in orjson.loads(box.open(sealed))),
+        headers=_headers(row, box),
         rate_limit_per_s=row.rate_limit_per_s,
         max_in_flight=row.max_in_flight,
         timeout_s=row.timeout_s,
@@ -68,3 +71,10 @@ def _settings(row: Row[Any], box: SecretBox) -> EndpointSettings:
         is_fifo=row.is_fifo,
         needs_consent=row.consent != Consent.NOT_REQUIRED.value,
     )
+
+
+def _headers(row: Row[Any], box: SecretBox | None) -> tuple[tuple[str, str], ...]:
+    if row.sealed_headers is None or box is None:
+        return ()
+    plain = opened(box, row.sealed_headers, f"the headers of endpoint {row.id}")
+    return tuple((name, value) for name, value in orjson.loads(plain))

@@ -1,11 +1,13 @@
 """Signing secrets as they are kept: a tenant's own, and those of its endpoints. Used by the queries of both."""
 
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
+from ringback.secretbox import SecretBoxError
 from ringback.webhooks import public_key_of
+from ringback_backends.contracts.errors import SecretUnreadable
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.tables import signing_secrets
 from ringback_schemas.endpoints import MAX_LIVE_SECRETS, NewSecret, SigningScheme
@@ -68,7 +70,26 @@ def end_secrets(connection: Connection, owned: ColumnElement[bool], expire_at: d
 def live_secrets(connection: Connection, box: SecretBox, owned: ColumnElement[bool]) -> list[SigningSecret]:
     """Those that sign, in clear, newest first."""
     query = select(signing_secrets).where(owned, is_live()).order_by(*NEWEST_FIRST)
-    return [
-        SigningSecret(row.id, box.open(row.sealed).decode(), row.created_at, row.expires_at)
-        for row in connection.execute(query)
-    ]
+    return [signing_secret(row, box) for row in connection.execute(query)]
+
+
+def signing_secret(row: Row[Any], box: SecretBox) -> SigningSecret:
+    """The secret of a row of the whole table, in clear.
+
+    Raises:
+        SecretUnreadable: it opens with no key.
+    """
+    plain = opened(box, row.sealed, f"the signing secret {row.id}")
+    return SigningSecret(row.id, plain.decode(), row.created_at, row.expires_at)
+
+
+def opened(box: SecretBox, sealed: bytes, what: str) -> bytes:
+    """What was sealed.
+
+    Raises:
+        SecretUnreadable: it opens with no key.
+    """
+    try:
+        return box.open(sealed)
+    except SecretBoxError as error:
+        raise SecretUnreadable(what, str(error)) from error

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import hdrs, web
 
-from ringback_backends.contracts.errors import RowRefused, SchemaMismatch, StoreUnavailable
+from ringback_backends.contracts.errors import RowRefused, SchemaMismatch, SecretUnreadable, StoreUnavailable
 from ringback_schemas.ids import new_id
 from ringback_schemas.problems import Problems
 from ringback_service.api.calls import Call, OpenCall
@@ -100,6 +100,10 @@ def _refusal(error: Exception, request_id: str, route: str) -> Refused:
             log.warning("store_unavailable", route=route, request_id=request_id, reason=str(error))
             detail = "the store does not answer as it should; trying again may help"
             return Refused(Problems.STORAGE_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+        case SecretUnreadable():
+            log.error("secret_unreadable", route=route, request_id=request_id, reason=str(error))
+            detail = "something encrypted opens with none of the operator's encryption keys; see the log"
+            return Refused(Problems.INTERNAL_ERROR, detail)
         case RowRefused():
             log.warning("row_refused", route=route, request_id=request_id, reason=str(error))
             return Refused(Problems.INVALID_INPUT, "the database cannot hold a value of this request")
