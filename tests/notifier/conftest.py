@@ -133,12 +133,15 @@ class Rig:
         return ids
 
     @asynccontextmanager
-    async def notifier(self, *, policy: EgressPolicy = LOOPBACK, **changes: Any) -> AsyncIterator[Notifier]:
-        """A notifier that runs while inside, and is stopped softly at the end."""
-        await self.store.beat(NewInstance(self.owner, Role.NOTIFIER, "test", 1, "0"))
+    async def notifier(
+        self, *, policy: EgressPolicy = LOOPBACK, owner: InstanceId | None = None, **changes: Any
+    ) -> AsyncIterator[Notifier]:
+        """A notifier that runs while inside, and is stopped softly at the end; ``owner`` for a second one."""
+        owner = owner or self.owner
+        await self.store.beat(NewInstance(owner, Role.NOTIFIER, "test", 1, "0"))
         plan = replace(self.plan, **changes)
         store = cast("Store", self.outage)
-        notifier = Notifier(store, self.broker, self.announcer, self.owner, policy, plan, observer=self.counts)
+        notifier = Notifier(store, self.broker, self.announcer, owner, policy, plan, observer=self.counts)
         running = asyncio.create_task(notifier.run(), name="notifier under test")
         try:
             yield notifier
