@@ -7,7 +7,7 @@ it waits) all come through here, so an event looks the same whoever ended the jo
 from datetime import datetime
 from functools import lru_cache
 
-from ringback.egress import destination_of
+from ringback.egress import UrlRefused, destination_of
 from ringback_schemas.deliveries import DeliveryKind, NewDelivery
 from ringback_schemas.documents import event_body, job_document, timestamp
 from ringback_schemas.events import EVENT_TYPES, NewEvent
@@ -60,8 +60,22 @@ def end_job(
     )
 
 
+UNREADABLE = "unreadable:"
+"""The destination of a URL that cannot be read."""
+
+
 # many jobs have one receiver, and to take its URL apart costs more than to write the event
-_destination_of = lru_cache(maxsize=4_096)(destination_of)
+@lru_cache(maxsize=4_096)
+def _destination_of(url: str) -> str:
+    """Where it leads to.
+
+    A URL was read before its job was accepted, so one that cannot be read now was spoilt since, or another version was
+    less strict. The job ends all the same: its delivery is made, and the sender says of each attempt what is wrong.
+    """
+    try:
+        return destination_of(url)
+    except UrlRefused:
+        return UNREADABLE
 
 
 def _callback(job: JobRecord, event_type: str) -> tuple[NewDelivery, ...]:

@@ -56,6 +56,8 @@ class Rescue:
     jobs: tuple[JobRef, ...] = ()
     """Queued again, not charged: announce them."""
     deliveries: tuple[DeliveryId, ...] = ()
-    """Due again: announce them."""
+    """Due now: announce them. Those taken back, and those that tell of what was given up."""
+    exhausted: tuple[DeliveryId, ...] = ()
+    """Given up: they cost too many notifiers."""
     poisonous: tuple[JobRecord, ...] = field(default=())
     """Still owned by the dead: they killed too many workers, and are to be ended as failed."""

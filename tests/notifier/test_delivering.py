@@ -12,6 +12,7 @@ from ringback_schemas.endpoints import NewSecret, SigningScheme
 from ringback_schemas.ids import DEFAULT_TENANT, new_secret_id
 from ringback_schemas.states import DeliveryState
 from tests.answers import Answer, Hang, Held, Redirect
+from tests.conformance.store.ageing import changed
 from tests.notifier.conftest import BODY, Rig
 from tests.receiver import Receiver
 from tests.waiting import eventually
@@ -244,3 +245,16 @@ async def test_hanging_receiver_does_not_delay_another(rig: Rig, receiver: Recei
     async with rig.notifier(schedule_s=(), grace_s=0):
         assert (await rig.ended(quick, within_s=2)).delivery.state == DeliveryState.DELIVERED
         assert (await rig.delivery(slow)).delivery.state == DeliveryState.SENDING
+
+
+async def test_callback_that_cannot_be_read_is_a_refusal_like_any(rig: Rig, receiver: Receiver) -> None:
+    """What was stored long ago may not be what is accepted today; the others are delivered."""
+    (spoilt,) = await rig.deliver(receiver.url())
+    await changed(rig.url, "delivery_targets", url="http://[broken")
+    (fine,) = await rig.deliver(receiver.url())
+
+    async with rig.notifier():
+        details = [await rig.ended(one) for one in (spoilt, fine)]
+
+    assert [one.delivery.state for one in details] == [DeliveryState.EXHAUSTED, DeliveryState.DELIVERED]
+    assert {one.verdict for one in details[0].attempts} == {Verdict.REFUSED_ADDRESS}

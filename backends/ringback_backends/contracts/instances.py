@@ -25,7 +25,8 @@ class InstanceStore(Protocol):
 
         Jobs become ``queued``, uncharged, with one more loss, and the lost attempt in their attempts; a job that
         reaches ``poison_after`` losses with this one is left alone and handed out as ``poisonous``. Deliveries become
-        due at once, with a ``notifier_lost`` attempt. At most ``limit`` jobs and as many deliveries; an instance is
+        due at once, with a ``notifier_lost`` attempt; one that was lost so often since its schedule began is exhausted,
+        with a ``poison`` attempt. At most ``limit`` jobs and as many deliveries; an instance is
         forgotten when nothing belongs to it any more.
         """
 

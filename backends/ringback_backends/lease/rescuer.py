@@ -10,7 +10,7 @@ import structlog
 
 from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import DELIVERIES, Queue
-from ringback_backends.contracts.errors import StoreUnavailable
+from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
 from ringback_backends.contracts.store import Store
 from ringback_backends.endings import end_job
 from ringback_backends.lease.announcing import announce_endings
@@ -38,7 +38,7 @@ class RescuePlan:
     lease_s: float = 15.0
     """Silence after which an instance is dead, by the database's clock."""
     poison_after: int = 3
-    """Workers a job may kill: with this one it fails."""
+    """Workers a job may kill: with this one it fails. So it is with a delivery and notifiers."""
     limit: int = 500
     """Jobs, and deliveries, in one round."""
 
@@ -101,7 +101,8 @@ class Rescuer(Rounds):
         for job in rescue.poisonous:
             await self._end(job)
         _report(rescue, self._observer)
-        return max(len(rescue.jobs), len(rescue.deliveries), len(rescue.poisonous)) >= plan.limit
+        deliveries = len(rescue.deliveries) + len(rescue.exhausted)
+        return max(len(rescue.jobs), deliveries, len(rescue.poisonous)) >= plan.limit
 
     def _announce(self, rescue: Rescue) -> None:
         for queue, refs in _by_queue(rescue.jobs).items():
@@ -115,7 +116,11 @@ class Rescuer(Rounds):
         now = datetime.now(UTC)
         outcome = end_job(job, JobState.FAILED, error=error.to_bytes(), now=now, public_url=self._public_url)
         # one by one: several rescuers may be at the same job, and only one of them records it
-        announce_endings(self._announcer, await self._store.finish_jobs([outcome]))
+        try:
+            announce_endings(self._announcer, await self._store.finish_jobs([outcome]))
+        except RowRefused as error:
+            # it stays with the dead, and is looked at again; the others' sake comes first
+            log.warning("poisonous_job_set_aside", job_id=job.id, reason=str(error))
 
 
 def _by_queue(refs: tuple[JobRef, ...]) -> dict[str, list[JobRef]]:
@@ -127,8 +132,15 @@ def _by_queue(refs: tuple[JobRef, ...]) -> dict[str, list[JobRef]]:
 
 def _report(rescue: Rescue, observer: Rescues | None) -> None:
     jobs, deliveries, poisonous = len(rescue.jobs), len(rescue.deliveries), len(rescue.poisonous)
-    if not (rescue.instances or jobs or deliveries or poisonous):
+    if not (rescue.instances or jobs or deliveries or poisonous or rescue.exhausted):
         return
-    log.warning("rescued", instances=list(rescue.instances), jobs=jobs, deliveries=deliveries, poisonous=poisonous)
+    log.warning(
+        "rescued",
+        instances=list(rescue.instances),
+        jobs=jobs,
+        deliveries=deliveries,
+        poisonous=poisonous,
+        exhausted=list(rescue.exhausted),
+    )
     if observer is not None:
         observer.on_rescued(jobs, deliveries, poisonous)

@@ -1,20 +1,24 @@
 """Rescuer and sweeper: what the dead held runs elsewhere, what waited too long ends."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import orjson
 
 from ringback_backends.contracts.broker import DELIVERIES, Queue
-from ringback_backends.contracts.errors import StoreUnavailable
+from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
+from ringback_backends.contracts.jobs import Recorded
 from ringback_backends.contracts.store import Store
 from ringback_backends.lease.drain import Shutdown
 from ringback_backends.lease.frame import FramePlan, framed
 from ringback_backends.lease.rescuer import RescuePlan, Rescuer
 from ringback_backends.lease.sweeper import Sweeper
-from ringback_schemas.ids import DEFAULT_TENANT, InstanceId, new_instance_id
+from ringback_schemas.ids import DEFAULT_TENANT, InstanceId, JobId, new_instance_id
 from ringback_schemas.instances import Rescue, Role
+from ringback_schemas.jobs import JobOutcome
+from ringback_schemas.states import JobState
 from tests.backends.lease.conftest import Place
 from tests.waiting import eventually
 
@@ -92,6 +96,57 @@ async def test_rescues_at_the_same_time_record_once(place: Place) -> None:
 
     jobs = await place.store.claim_due_jobs(await place.live(), ["default"], ["some.task"], 100)
     assert [claimed.job.losses for claimed in jobs] == [1] * 20
+
+
+class Refusing:
+    """A store that will not have anything of one job."""
+
+    def __init__(self, store: Store, job_id: JobId) -> None:
+        self._store = store
+        self._job_id = job_id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def finish_jobs(self, outcomes: Sequence[JobOutcome]) -> list[Recorded]:
+        """Refuse them all when it is among them."""
+        if any(outcome.job_id == self._job_id for outcome in outcomes):
+            raise RowRefused("finish_jobs", "a value of that job")
+        return await self._store.finish_jobs(outcomes)
+
+
+async def test_expired_job_that_the_store_will_not_end_does_not_keep_the_others(place: Place) -> None:
+    """It is set aside, with a line in the log; the sweeper goes on."""
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    first, spoilt, last = [await place.submit(expires_at=past) for _ in range(3)]
+    store = cast("Store", Refusing(place.store, spoilt))
+
+    assert not await Sweeper(store, place.announcer, URL).round()
+
+    states = [(await place.job(one)).state for one in (first, spoilt, last)]
+    assert states == [JobState.EXPIRED, JobState.QUEUED, JobState.EXPIRED]
+
+
+async def test_callback_that_cannot_be_read_does_not_end_the_sweeper(place: Place) -> None:
+    """The job ends; its delivery is there to be looked at."""
+    job_id = await place.submit(expires_at=datetime.now(UTC) - timedelta(seconds=1), callback_url="http://[broken")
+
+    await Sweeper(place.store, place.announcer, URL).round()
+
+    assert (await place.job(job_id)).state is JobState.EXPIRED
+    (delivery,) = await place.store.deliveries_of_job(DEFAULT_TENANT, job_id)
+    assert delivery.delivery.url == "http://[broken"
+
+
+async def test_poisonous_job_that_the_store_will_not_end_does_not_keep_the_others(place: Place) -> None:
+    """Nor does it end the rescuer."""
+    ids = [await place.submit() for _ in range(2)]
+    store = cast("Store", Refusing(place.store, ids[0]))
+    for _ in range(DEAD_AT_ONCE.poison_after):
+        await claim(place, await place.live())
+        await Rescuer(store, place.announcer, URL, DEAD_AT_ONCE).round()
+
+    assert [(await place.job(one)).state for one in ids] == [JobState.RUNNING, JobState.FAILED]
 
 
 class Shaky:
