@@ -20,6 +20,12 @@ from ringback_schemas.http.endpoints import (
 from ringback_schemas.http.events import EventBody, EventFeedBody, JobEventBody
 from ringback_schemas.http.health import CheckBody, CheckStatus, HealthBody, ReadinessBody
 from ringback_schemas.http.jobs import JobBody, JobErrorBody, JobLinks, JobPage, JobRequest, ProgressBody
+from ringback_schemas.http.operational import (
+    DeliveryExhaustedBody,
+    EndpointEventBody,
+    EndpointEventData,
+    ExhaustedData,
+)
 from ringback_schemas.http.problems import FieldErrorBody, ProblemBody
 from ringback_schemas.http.replays import (
     ReplayBody,
@@ -51,9 +57,12 @@ __all__ = [
     "CheckStatus",
     "CreatedKeyBody",
     "DeliveryBody",
+    "DeliveryExhaustedBody",
     "DeliveryLinks",
     "DeliveryPage",
     "EndpointBody",
+    "EndpointEventBody",
+    "EndpointEventData",
     "EndpointLinks",
     "EndpointPage",
     "EndpointPatch",
@@ -62,6 +71,7 @@ __all__ = [
     "EndpointTestData",
     "EventBody",
     "EventFeedBody",
+    "ExhaustedData",
     "FieldErrorBody",
     "HealthBody",
     "JobBody",

@@ -40,7 +40,7 @@ Events = Annotated[
         default_factory=list,
         max_length=MAX_EVENT_FILTERS,
         description="Which events it gets: types such as `job.failed`, or the beginning of some, `job.*`. "
-        "None, or `*`: all.",
+        "None, or `*`: everything that happens to jobs. Operational events have to be named: `endpoint.*`.",
         examples=[["job.failed", "job.cancelled"]],
     ),
 ]
@@ -120,7 +120,7 @@ class EndpointBody(AnswerBody):
     id: str
     url: str
     events: list[str]
-    """Which events it gets; empty: all."""
+    """Which events it gets; empty: everything that happens to jobs."""
     description: str
     headers: dict[str, str]
     """Further headers of each request; values that look like credentials as `***`."""

@@ -9,6 +9,13 @@ from pydantic.json_schema import models_json_schema
 
 from ringback_schemas import http
 from ringback_schemas.events import ENDPOINT_TEST, EVENT_TYPES
+from ringback_schemas.operational import (
+    DELIVERY_EXHAUSTED,
+    ENDPOINT_DISABLED,
+    ENDPOINT_ENABLED,
+    ENDPOINT_FAILING,
+    ENDPOINT_RECOVERED,
+)
 from ringback_schemas.problems import MEDIA_TYPE, Problems
 from ringback_service.api.headers import REQUEST_HEADERS, RESPONSE_HEADERS, WEBHOOK_HEADERS
 from ringback_service.api.routing import Answer, Guarded, Route
@@ -30,6 +37,15 @@ _OF_BODY = (
     Problems.UNSUPPORTED_MEDIA_TYPE,
     Problems.INVALID_INPUT,
 )
+
+
+_OPERATIONAL: dict[str, tuple[str, type[BaseModel]]] = {
+    ENDPOINT_FAILING: ("The last attempts at an endpoint failed", http.EndpointEventBody),
+    ENDPOINT_RECOVERED: ("An endpoint that was failing took a webhook", http.EndpointEventBody),
+    ENDPOINT_DISABLED: ("An endpoint gets nothing any more", http.EndpointEventBody),
+    ENDPOINT_ENABLED: ("An endpoint gets events again", http.EndpointEventBody),
+    DELIVERY_EXHAUSTED: ("A delivery was given up", http.DeliveryExhaustedBody),
+}
 
 
 def openapi_document(routes: Sequence[Route], public_url: str, version: str) -> Document:
@@ -139,7 +155,11 @@ def _webhooks() -> Document:
     """The events that registered receivers get; the callback of a job gets the same."""
     jobs = {event_type: {"post": _webhook(event_type.replace(".", "_"))} for event_type in EVENT_TYPES.values()}
     test = _webhook("endpoint_test", "Somebody tests the endpoint", http.EndpointTestBody)
-    return {**jobs, ENDPOINT_TEST: {"post": test}}
+    operational = {
+        event_type: {"post": _webhook(event_type.replace(".", "_"), summary, model)}
+        for event_type, (summary, model) in _OPERATIONAL.items()
+    }
+    return {**jobs, ENDPOINT_TEST: {"post": test}, **operational}
 
 
 def _webhook(
@@ -163,7 +183,8 @@ def _webhook(
 
 def _schemas(routes: Iterable[Route]) -> Document:
     """All models: those of requests as they validate, those of answers as they are written."""
-    told = (http.ProblemBody, http.JobEventBody, http.EndpointTestBody)
+    operational = [model for _, model in _OPERATIONAL.values()]
+    told: list[type[BaseModel]] = [http.ProblemBody, http.JobEventBody, http.EndpointTestBody, *operational]
     wanted: dict[type[BaseModel], None] = dict.fromkeys(told)
     queries: Document = {}
     for route in routes:

@@ -15,7 +15,11 @@ OPEN: tuple[tuple[str, str, str], ...] = (
     ("F52", "hostile receivers: one byte a second, 100 MB answers, broken TLS", APART),
     ("F58", "rolling upgrade with a schema change, and back", "needs a second released version"),
     ("F59", "long-poll and SSE across a restart of the front end", "not built yet"),
-    ("F60", "retention while a webhook is pending", "not built yet"),
+    (
+        "F60",
+        "retention while a webhook is pending",
+        "shown in tests/blackbox/test_retention.py, not yet over the fleet",
+    ),
     ("F62", "blob store down", "not built yet"),
 )
 """Id, fault, reason."""

@@ -15,6 +15,7 @@ from ringback_schemas.http import JobBody, JobLinks, JobRequest
 from ringback_schemas.http.jobs import EventType
 from ringback_schemas.ids import DEFAULT_TENANT, new_job_id
 from ringback_schemas.jobs import JobRecord, Progress
+from ringback_schemas.operational import OPERATIONAL
 from ringback_schemas.problems import Problems
 from ringback_schemas.states import JobState
 from ringback_service.api.openapi import openapi_document
@@ -104,7 +105,7 @@ def test_document_describes_the_callback_of_a_job() -> None:
 def test_document_describes_a_webhook_for_each_event() -> None:
     """With the three headers of Standard Webhooks."""
     assert set(EVENT_TYPES.values()) == set(EventType.__args__)  # type: ignore[attr-defined]
-    assert set(DOCUMENT["webhooks"]) == {*EVENT_TYPES.values(), "endpoint.test"}
+    assert set(DOCUMENT["webhooks"]) == {*EVENT_TYPES.values(), "endpoint.test", *OPERATIONAL}
     for webhook in DOCUMENT["webhooks"].values():
         headers = {parameter["name"] for parameter in webhook["post"]["parameters"]}
         assert headers == {"webhook-id", "webhook-timestamp", "webhook-signature"}
