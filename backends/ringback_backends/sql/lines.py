@@ -9,11 +9,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
     ScalarSelect,
+    Select,
     and_,
+    bindparam,
     exists,
     func,
     literal,
@@ -37,10 +40,75 @@ from ringback_schemas.states import DeliveryState
 _MOST_LET_GO = 10
 """Heads that one claim lets go of; the next goes on from there."""
 
+
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+
+
+def _is(state: DeliveryState) -> ColumnElement[bool]:
+    return deliveries.c.state == literal(state.value, literal_execute=True)
+
+
+def _first(lane: ColumnElement[str], state: DeliveryState) -> ScalarSelect[str]:
+    """The first in line in that state: a look at the beginning of a range of ``deliveries_waiting``."""
+    query = select(deliveries.c.id).where(
+        deliveries.c.destination == lane, IN_LINE, _is(state), deliveries.c.next_attempt_at.is_not(None)
+    )
+    query = query.order_by(deliveries.c.next_attempt_at, deliveries.c.id).limit(1)
+    return query.correlate(endpoints).scalar_subquery()
+
+
+def _held_since() -> ScalarSelect[Any]:
+    """When the first try of its schedule began; absent when none did."""
+    mine = and_(
+        delivery_attempts.c.delivery_id == deliveries.c.id,
+        delivery_attempts.c.attempt > deliveries.c.attempt - deliveries.c.tries,
+    )
+    return select(func.min(delivery_attempts.c.started_at)).where(mine).correlate(deliveries).scalar_subquery()
+
+
+def _looking() -> Select[Any]:
+    """The heads of the lines ``ids`` in which nothing is sent."""
+    lane = endpoints.c.destination + MARK + endpoints.c.id
+    is_busy = exists().where(deliveries.c.destination == lane, IN_LINE, _is(DeliveryState.SENDING))
+    tried, fresh = _first(lane, DeliveryState.RETRYING), _first(lane, DeliveryState.PENDING)
+    heads = select(endpoints.c.id, func.coalesce(tried, fresh).label("head")).where(endpoints.c.id.in_(_IDS), ~is_busy)
+    head = heads.subquery()
+    return (
+        select(
+            head.c.id.label("endpoint_id"),
+            deliveries.c.id,
+            (deliveries.c.next_attempt_at <= now()).label("is_due"),
+            _held_since().label("held_since"),
+            now().label("moment"),
+        )
+        .join_from(head, deliveries, deliveries.c.id == head.c.head)
+        .where(READY, IN_LINE)
+    )
+
+
+# Made once: to put such statements together takes longer than to run them.
+_LOCK = (
+    select(endpoints.c.id)
+    .where(endpoints.c.id.in_(_IDS), endpoints.c.is_fifo)
+    .order_by(endpoints.c.id)
+    .with_for_update(key_share=True)
+)
+_LOOK = _looking()
+_CLAIM = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(_IDS), READY, IN_LINE)
+    .values(
+        state=DeliveryState.SENDING.value,
+        owner=bindparam("whose"),
+        attempt=deliveries.c.attempt + 1,
+        claimed_at=now(),
+    )
+)
 _CLAIMED = (
     select(*list(RECORDS.selected_columns)[:DELIVERY_WIDTH], events.c.body, events.c.job_created_at)
     .join_from(delivery_targets, deliveries, deliveries.c.id == delivery_targets.c.delivery_id)
     .join(events, events.c.id == delivery_targets.c.event_id)
+    .where(deliveries.c.id.in_(_IDS), deliveries.c.owner == bindparam("whose"), SENDING)
 )
 
 
@@ -103,12 +171,9 @@ def _change_line(connection: Connection, lane: str, changes: dict[str, Any]) -> 
 
 
 def _claim(connection: Connection, owner: InstanceId, hold_s: dict[EndpointId, float]) -> list[ClaimedDelivery]:
-    locked = select(endpoints.c.id).where(endpoints.c.id.in_(list(hold_s)), endpoints.c.is_fifo)
     # Two notifiers that look at once would see different heads. In a statement of its own: the ones below see what
     # whoever held the lock before has done.
-    lines: Collection[EndpointId] = list(
-        connection.execute(locked.order_by(endpoints.c.id).with_for_update(key_share=True)).scalars()
-    )
+    lines: Collection[EndpointId] = list(connection.execute(_LOCK, {"ids": list(hold_s)}).scalars())
     picked: list[str] = []
     for _ in range(_MOST_LET_GO):
         if not lines:
@@ -123,44 +188,10 @@ def _look(
     connection: Connection, lines: Collection[EndpointId], hold_s: dict[EndpointId, float]
 ) -> tuple[list[str], list[Row[Any]]]:
     """Heads that may be sent, and those that have held up their lines for too long."""
-    lane = endpoints.c.destination + MARK + endpoints.c.id
-    is_busy = exists().where(deliveries.c.destination == lane, IN_LINE, _is(DeliveryState.SENDING))
-    tried, fresh = _first(lane, DeliveryState.RETRYING), _first(lane, DeliveryState.PENDING)
-    heads = select(endpoints.c.id, func.coalesce(tried, fresh).label("head")).where(endpoints.c.id.in_(lines), ~is_busy)
-    head = heads.subquery()
-    query = (
-        select(
-            head.c.id.label("endpoint_id"),
-            deliveries.c.id,
-            (deliveries.c.next_attempt_at <= now()).label("is_due"),
-            _held_since().label("held_since"),
-            now().label("moment"),
-        )
-        .join_from(head, deliveries, deliveries.c.id == head.c.head)
-        .where(READY, IN_LINE)
-    )
-    rows = connection.execute(query).all()
+    rows = connection.execute(_LOOK, {"ids": list(lines)}).all()
     due = [row.id for row in rows if row.is_due]
     held = [row for row in rows if not row.is_due and row.held_since is not None]
     return due, [row for row in held if (row.moment - row.held_since).total_seconds() >= hold_s[row.endpoint_id]]
-
-
-def _first(lane: ColumnElement[str], state: DeliveryState) -> ScalarSelect[str]:
-    """The first in line in that state: a look at the beginning of a range of ``deliveries_waiting``."""
-    query = select(deliveries.c.id).where(
-        deliveries.c.destination == lane, IN_LINE, _is(state), deliveries.c.next_attempt_at.is_not(None)
-    )
-    query = query.order_by(deliveries.c.next_attempt_at, deliveries.c.id).limit(1)
-    return query.correlate(endpoints).scalar_subquery()
-
-
-def _held_since() -> ScalarSelect[Any]:
-    """When the first try of its schedule began; absent when none did."""
-    mine = and_(
-        delivery_attempts.c.delivery_id == deliveries.c.id,
-        delivery_attempts.c.attempt > deliveries.c.attempt - deliveries.c.tries,
-    )
-    return select(func.min(delivery_attempts.c.started_at)).where(mine).correlate(deliveries).scalar_subquery()
 
 
 def _let_go(connection: Connection, overdue: Sequence[Row[Any]]) -> list[EndpointId]:
@@ -174,17 +205,6 @@ def _let_go(connection: Connection, overdue: Sequence[Row[Any]]) -> list[Endpoin
 def _take(connection: Connection, owner: InstanceId, picked: Sequence[str]) -> list[ClaimedDelivery]:
     if not picked:
         return []
-    claim = update(deliveries).where(deliveries.c.id.in_(picked), READY, IN_LINE)
-    changes = {
-        "state": DeliveryState.SENDING.value,
-        "owner": owner,
-        "attempt": deliveries.c.attempt + 1,
-        "claimed_at": now(),
-    }
-    connection.execute(claim.values(changes))
-    mine = _CLAIMED.where(deliveries.c.id.in_(picked), deliveries.c.owner == owner, SENDING)
-    return [claimed_delivery(row) for row in connection.execute(mine)]
-
-
-def _is(state: DeliveryState) -> ColumnElement[bool]:
-    return deliveries.c.state == literal(state.value, literal_execute=True)
+    which = {"ids": list(picked), "whose": owner}
+    connection.execute(_CLAIM, which)
+    return [claimed_delivery(row) for row in connection.execute(_CLAIMED, which)]
