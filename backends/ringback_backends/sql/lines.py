@@ -3,6 +3,9 @@
 Every delivery to such an endpoint stands *in line*: its ``waits_for`` is ``fifo`` from its birth to its end, also while
 it is sent or waits to be tried again. No other claim hands out what does. Fresh ones stand by ``next_attempt_at``, and
 that is given to them in the order of their events; what was tried goes before.
+
+What a line let go of is tried beside it. If there was no room for that, it waits in the line's lane for something else
+than its turn; from then on it is taken for one of the line, for no other claim looks there.
 """
 
 from collections.abc import Collection, Sequence
@@ -37,6 +40,9 @@ from ringback_schemas.lane_names import MARK, endpoint_of_lane
 from ringback_schemas.lanes import LaneTurn
 from ringback_schemas.states import DeliveryState
 
+_WAITS = deliveries.c.waits_for.is_not(None)
+"""In line, or set aside in its lane."""
+
 _MOST_LET_GO = 10
 """Heads that one claim lets go of; the next goes on from there."""
 
@@ -51,7 +57,7 @@ def _is(state: DeliveryState) -> ColumnElement[bool]:
 def _first(lane: ColumnElement[str], state: DeliveryState) -> ScalarSelect[str]:
     """The first in line in that state: a look at the beginning of a range of ``deliveries_waiting``."""
     query = select(deliveries.c.id).where(
-        deliveries.c.destination == lane, IN_LINE, _is(state), deliveries.c.next_attempt_at.is_not(None)
+        deliveries.c.destination == lane, _WAITS, _is(state), deliveries.c.next_attempt_at.is_not(None)
     )
     query = query.order_by(deliveries.c.next_attempt_at, deliveries.c.id).limit(1)
     return query.correlate(endpoints).scalar_subquery()
@@ -82,7 +88,7 @@ def _looking() -> Select[Any]:
             now().label("moment"),
         )
         .join_from(head, deliveries, deliveries.c.id == head.c.head)
-        .where(READY, IN_LINE)
+        .where(READY, _WAITS)
     )
 
 
@@ -96,8 +102,9 @@ _LOCK = (
 _LOOK = _looking()
 _CLAIM = (
     update(deliveries)
-    .where(deliveries.c.id.in_(_IDS), READY, IN_LINE)
+    .where(deliveries.c.id.in_(_IDS), READY, _WAITS)
     .values(
+        waits_for=WaitReason.FIFO.value,
         state=DeliveryState.SENDING.value,
         owner=bindparam("whose"),
         attempt=deliveries.c.attempt + 1,
@@ -108,7 +115,7 @@ _CLAIMED = (
     select(*list(RECORDS.selected_columns)[:DELIVERY_WIDTH], events.c.body, events.c.job_created_at)
     .join_from(delivery_targets, deliveries, deliveries.c.id == delivery_targets.c.delivery_id)
     .join(events, events.c.id == delivery_targets.c.event_id)
-    .where(deliveries.c.id.in_(_IDS), deliveries.c.owner == bindparam("whose"), SENDING)
+    .where(deliveries.c.id.in_(_IDS), deliveries.c.owner == bindparam("whose"), SENDING, IN_LINE)
 )
 
 
@@ -198,7 +205,7 @@ def _let_go(connection: Connection, overdue: Sequence[Row[Any]]) -> list[Endpoin
     """Let them be tried beside their lines, like any retry; the lines that have another head now."""
     ids = [row.id for row in overdue]
     if ids:
-        connection.execute(update(deliveries).where(deliveries.c.id.in_(ids), IN_LINE).values(waits_for=None))
+        connection.execute(update(deliveries).where(deliveries.c.id.in_(ids), _WAITS).values(waits_for=None))
     return [row.endpoint_id for row in overdue]
 
 

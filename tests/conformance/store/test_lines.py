@@ -11,9 +11,10 @@ from ringback_schemas.deliveries import ClaimedDelivery, DeliveryRecord, Deliver
 from ringback_schemas.endpoints import DisabledReason, EndpointRecord, EndpointSettings
 from ringback_schemas.ids import DEFAULT_TENANT, DeliveryId, EndpointId, InstanceId
 from ringback_schemas.lane_names import lane_of
-from ringback_schemas.lanes import LaneRooms, LaneTurn
+from ringback_schemas.lanes import LaneRoom, LaneRooms, LaneTurn
 from ringback_schemas.states import DeliveryState
 from tests.conformance.store.making import SETTINGS, attempted, ended, event, instance, registered, running_jobs
+from tests.waiting import eventually
 
 FIFO = replace(SETTINGS, is_fifo=True)
 RETRYING, EXHAUSTED, PENDING = DeliveryState.RETRYING, DeliveryState.EXHAUSTED, DeliveryState.PENDING
@@ -201,6 +202,46 @@ async def test_what_was_let_go_of_stays_beside_the_line(store: Store, owner: Ins
     assert (late.delivery.id, claimed.delivery.id) == (ids[0], ids[1])
     await store.record_attempts([attempted(late, RETRYING)])
     assert [one.delivery.id for one in await store.claim_deliveries(owner, ids, 5)] == ids[:1]
+
+
+async def test_what_was_let_go_of_and_finds_no_room_goes_by_the_line(store: Store, owner: InstanceId) -> None:
+    """Whoever comes upon it has it wait in the lane, and of that only the line hands out."""
+    endpoint = await registered(store, FIFO)
+    ids = await told(store, owner, 3)
+    began = datetime.now(UTC) - timedelta(seconds=60)
+    await store.record_attempts([attempted(await head(store, owner, endpoint), RETRYING, 0.1, started_at=began)])
+    claimed = await head(store, owner, endpoint, 30)
+    full = LaneRooms(100, [LaneRoom(turn(endpoint).lane, 0, WaitReason.IN_FLIGHT)])
+    await eventually(lambda: _is_aside(store, owner, ids[0], full))
+    await store.record_attempts([attempted(claimed)])
+
+    again = await head(store, owner, endpoint, 30)
+
+    assert again.delivery.id == ids[0]
+    assert await store.claim_waiting(owner, [turn(endpoint)]) == []
+    await store.record_attempts([attempted(again)])
+    assert await order(store, owner, endpoint) == ids[2:]
+
+
+async def test_failure_from_before_the_line_that_finds_no_room_goes_by_the_line(
+    store: Store, owner: InstanceId
+) -> None:
+    """It was being sent while its endpoint became a line, so it never stood in it."""
+    endpoint = await registered(store)
+    ids = await told(store, owner, 1)
+    (claimed,) = await store.claim_deliveries(owner, ids, 1)
+    lined = await store.update_endpoint(DEFAULT_TENANT, endpoint.id, endpoint.version, FIFO)
+    assert lined is not None
+    await store.record_attempts([attempted(claimed, RETRYING)])
+    full = LaneRooms(100, [LaneRoom(turn(lined).lane, 0, WaitReason.RATE)])
+    await store.claim_due_in_lanes(owner, 5, full)
+
+    assert await order(store, owner, lined) == ids
+
+
+async def _is_aside(store: Store, owner: InstanceId, delivery_id: DeliveryId, rooms: LaneRooms) -> bool:
+    await store.claim_due_in_lanes(owner, 5, rooms)
+    return (await now_of(store, delivery_id)).waits_for is WaitReason.IN_FLIGHT
 
 
 async def test_released_head_is_still_the_head(store: Store, owner: InstanceId) -> None:
