@@ -195,9 +195,8 @@ async def test_what_was_let_go_of_stays_beside_the_line(store: Store, owner: Ins
     began = datetime.now(UTC) - timedelta(seconds=60)
     await store.record_attempts([attempted(await head(store, owner, endpoint), RETRYING, 0.3, started_at=began)])
     claimed = await head(store, owner, endpoint, 30)
-    await asyncio.sleep(0.4)
 
-    (late,) = await store.claim_due_deliveries(owner, 5)
+    (late,) = await eventually(lambda: store.claim_due_deliveries(owner, 5), what="the retry to be due")
 
     assert (late.delivery.id, claimed.delivery.id) == (ids[0], ids[1])
     await store.record_attempts([attempted(late, RETRYING)])
