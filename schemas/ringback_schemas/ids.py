@@ -30,11 +30,24 @@ DEFAULT_TENANT = TenantId("ten_" + "0" * 26)
 """The tenant of a fresh installation: the nil id, so that processes that start together agree on it."""
 
 
+_WORDS = {
+    "dlv": "a delivery",
+    "end": "an endpoint",
+    "evt": "an event",
+    "ins": "an instance",
+    "rpl": "a replay",
+    "sec": "a secret",
+    "ten": "a tenant",
+}
+"""What a kind names, where the kind is not a word itself."""
+
+
 class InvalidId(RingbackError):
     """A string that is not an id of the wanted kind."""
 
     def __init__(self, kind: str, text: str) -> None:
-        super().__init__(f"not a {kind} id: {text[:64]!r} (an id looks like {kind}_ and 26 characters)")
+        what = _WORDS.get(kind, f"a {kind}")
+        super().__init__(f"not {what} id: {text[:64]!r} (an id looks like {kind}_ and 26 characters)")
         self.kind = kind
 
 
