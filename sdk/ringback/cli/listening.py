@@ -15,6 +15,7 @@ from ringback.client import Client, ClientError, Event, ProblemError
 from ringback.webhooks import new_secret
 
 _FORBIDDEN = 403
+_TYPE_WIDTH = len("endpoint.recovered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _show(forwarded: Forwarded, *, as_json: bool) -> None:
     from rich.text import Text
 
     what = f"{forwarded.status} {forwarded.reason}" if forwarded.status is not None else forwarded.reason
-    line = Text(f"{time.strftime('%H:%M:%S')}  {event.type:<14}  {event.id}  ")
+    line = Text(f"{time.strftime('%H:%M:%S')}  {event.type:<{_TYPE_WIDTH}}  {event.id}  ")
     line.append(what.strip(), style="green" if forwarded.is_taken else "red")
     line.append(f"  {forwarded.took_s * 1000:.0f} ms")
     Console(soft_wrap=True).print(line)
@@ -143,7 +144,8 @@ def _as_json(event: Event) -> bytes:
 
 def _as_line(event: Event) -> bytes:
     moment = event.created_at.isoformat(sep=" ", timespec="seconds")
-    return f"{moment}  {event.type:<14}  {event.id}  {event.job_id or '-'}".encode()
+    about = event.job_id or event.json()["data"].get("endpoint_id") or "-"
+    return f"{moment}  {event.type:<{_TYPE_WIDTH}}  {event.id}  {about}".encode()
 
 
 def _echo(line: bytes) -> None:
