@@ -143,31 +143,33 @@ class PostgresRecording:
         self, outcomes: Sequence[DeliveryOutcome], rules: HealthRules = DEFAULT_RULES
     ) -> list[bool]:
         """See ``DeliveryStore.record_attempts``."""
-        told = [place for place, outcome in enumerate(outcomes) if is_told(outcome)]
-        if told:
-            apart = set(told)
-            plain: Sequence[int] = [place for place in range(len(outcomes)) if place not in apart]
+        exhausted = DeliveryState.EXHAUSTED
+        if any(outcome.endpoint_id is not None or outcome.state is exhausted for outcome in outcomes):
+            recorded = await self._record(outcomes, rules)
         else:
-            plain = range(len(outcomes))
-        recorded, turning = await self._record([outcomes[place] for place in plain] if told else outcomes, rules)
-        answers = {plain[place - 1] for place in recorded}
-        rest = sorted([*told, *(plain[place - 1] for place in turning)])
-        if rest:
-            left = [outcomes[place] for place in rest]
-            places = await self._database.write("record_attempts", lambda connection: _tell(connection, left, rules))
-            answers |= {rest[place - 1] for place in places}
-        return [place in answers for place in range(len(outcomes))]
+            rows = await self._pool.fetch("record_attempts", RECORD, *_columns(outcomes), _SENDING)
+            recorded = {place for (place,) in rows}
+        return [place in recorded for place in range(1, len(outcomes) + 1)]
 
-    async def _record(self, outcomes: Sequence[DeliveryOutcome], rules: HealthRules) -> tuple[list[int], list[int]]:
-        """The places of those recorded, and of those that turn their endpoint, which were not."""
-        if not outcomes:
-            return [], []
-        if any(outcome.endpoint_id is not None for outcome in outcomes):
-            arguments = _with_rules(outcomes, rules, is_told=False)
-            rows = await self._pool.fetch("record_attempts", RECORD_WITH_ENDPOINTS, *arguments)
-            return [place for (place,) in rows if place > 0], [-place for (place,) in rows if place < 0]
-        rows = await self._pool.fetch("record_attempts", RECORD, *_columns(outcomes), _SENDING)
-        return [place for (place,) in rows], []
+    async def _record(self, outcomes: Sequence[DeliveryOutcome], rules: HealthRules) -> set[int]:
+        """The places of those recorded: first those that turn nothing, then the others with what they turn."""
+        told = [place for place, outcome in enumerate(outcomes, start=1) if is_told(outcome)]
+        apart = set(told)
+        plain = [place for place in range(1, len(outcomes) + 1) if place not in apart]
+        recorded = set[int]()
+        if plain:
+            arguments = _with_rules([outcomes[place - 1] for place in plain], rules, is_told=False)
+            for (found,) in await self._pool.fetch("record_attempts", RECORD_WITH_ENDPOINTS, *arguments):
+                if found > 0:
+                    recorded.add(plain[found - 1])
+                else:
+                    told.append(plain[-found - 1])
+        if told:
+            told.sort()
+            left = [outcomes[place - 1] for place in told]
+            places = await self._database.write("record_attempts", lambda connection: _tell(connection, left, rules))
+            recorded |= {told[place - 1] for place in places}
+        return recorded
 
 
 def _tell(connection: Connection, outcomes: Sequence[DeliveryOutcome], rules: HealthRules) -> list[int]:
