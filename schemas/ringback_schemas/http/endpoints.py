@@ -53,7 +53,8 @@ Headers = Annotated[
         "refused. Values that look like credentials are shown as `***`.",
     ),
 ]
-RateLimit = Annotated[float | None, Field(gt=0, le=10_000, description="Most deliveries a second.")]
+# a bound from below: dividing by what is hardly more than nothing gives more than numbers can be
+RateLimit = Annotated[float | None, Field(ge=0.0001, le=10_000, description="Most deliveries a second.")]
 InFlight = Annotated[int | None, Field(ge=1, le=1_000, description="Most deliveries at the same time.")]
 Timeout = Annotated[
     float | None, Field(ge=1, le=30, description="Seconds that it may take to answer; null: as the operator says.")

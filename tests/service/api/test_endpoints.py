@@ -113,6 +113,7 @@ async def test_too_many_headers_are_refused(api: Api) -> None:
         ("events", [f"a{number}" for number in range(33)]),
         ("description", "a\nb"),
         ("rate_limit_per_s", 0),
+        ("rate_limit_per_s", 5e-324),
         ("max_in_flight", 0),
         ("timeout_s", 31),
         ("timeout_s", 0.5),
