@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, or_, select, tuple_
 
+from ringback_backends.sql.columns import EPOCH
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.tables import events
 from ringback_schemas.events import EventPage, StoredEvent
@@ -55,7 +56,7 @@ class FeedQueries:
         """See ``FeedStore.place_before``."""
 
         def find(connection: Connection) -> int:
-            older = _last_before(connection, tenant_id, moment - DISORDER, until)
+            older = _last_before(connection, tenant_id, max(moment, EPOCH + DISORDER) - DISORDER, until)
             later = select(events.c.seq).where(_between(tenant_id, older, until), events.c.created_at >= moment)
             place: int | None = connection.execute(_in_order(later).limit(1)).scalar_one_or_none()
             return until if place is None else place - 1

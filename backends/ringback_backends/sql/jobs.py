@@ -163,7 +163,7 @@ def _listing(tenant_id: TenantId, wanted: JobFilter) -> Select[Any]:
     if wanted.created_after is not None:
         query = query.where(jobs.c.created_at > wanted.created_after)
         # Ids tell their age, and the list goes by id: so it ends here, instead of going through all that is older.
-        first = earliest_id("job", max(0, int((wanted.created_after - CLOCK_SKEW).timestamp() * 1000)))
+        first = earliest_id("job", max(0, int((wanted.created_after.timestamp() - CLOCK_SKEW.total_seconds()) * 1000)))
         query = query.where(job_requests.c.job_id >= first)
     if wanted.tag is not None:
         tagged = and_(job_tags.c.tenant_id == tenant_id, job_tags.c.tag == wanted.tag)

@@ -203,12 +203,20 @@ async def test_place_before_a_moment_has_all_since_behind_it(store: Store) -> No
     assert stored[2] in found
 
 
-@pytest.mark.parametrize(("shift", "count"), [(timedelta(days=-1), 3), (timedelta(days=1), 0)], ids=["past", "future"])
-async def test_place_before_a_moment_beyond_all(store: Store, shift: timedelta, count: int) -> None:
+BEYOND = {
+    "the first there is": (datetime.min.replace(tzinfo=UTC), 3),
+    "past": (datetime.now(UTC) - timedelta(days=1), 3),
+    "future": (datetime.now(UTC) + timedelta(days=1), 0),
+    "the last there is": (datetime.max.replace(tzinfo=UTC), 0),
+}
+
+
+@pytest.mark.parametrize(("moment", "count"), BEYOND.values(), ids=BEYOND)
+async def test_place_before_a_moment_beyond_all(store: Store, moment: datetime, count: int) -> None:
     """Before the oldest are all events, after the newest none."""
     await told(store, *["job.succeeded"] * 3)
 
-    place = await store.place_before(DEFAULT_TENANT, datetime.now(UTC) + shift, await store.settled_events())
+    place = await store.place_before(DEFAULT_TENANT, moment, await store.settled_events())
 
     assert len(await ids(store, after=place)) == count
 

@@ -1,6 +1,6 @@
 """The rest of ``JobStore``: giving back, progress, cancelling, expiry, reading and listing."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -215,6 +215,7 @@ async def test_list_shows_a_tenant_its_own(store: Store) -> None:
         (JobFilter(tag="red", states=(JobState.QUEUED,)), {0}),
         (JobFilter(tag="green"), set()),
         (JobFilter(created_after=PAST), {0, 1, 2, 3}),
+        (JobFilter(created_after=datetime.min.replace(tzinfo=UTC)), {0, 1, 2, 3}),
         (JobFilter(created_after=FUTURE), set()),
     ],
 )
