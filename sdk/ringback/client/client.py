@@ -170,6 +170,15 @@ class Client:
         """Cancel a job that waits, ask the worker of one that runs to stop it; done already is as good."""
         return await self._job("POST", f"/v1/jobs/{check_id('job', job_id)}/cancel")
 
+    async def purge(self, job_id: str) -> None:
+        """Delete a job that is done, with its payload, result and webhooks, now and for good.
+
+        Raises:
+            ProblemError: it is not done (``job-not-terminal``), or was purged before (``job-purged``).
+        """
+        # a repetition of what was done would be answered with 410
+        await self._transport.request("DELETE", f"/v1/jobs/{check_id('job', job_id)}", is_repeatable=False)
+
     async def jobs(
         self,
         *,

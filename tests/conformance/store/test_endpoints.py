@@ -10,6 +10,7 @@ from ringback.webhooks import new_secret, new_signing_key, public_key_of
 from ringback_backends.contracts.store import Store
 from ringback_schemas import endpoints as limits
 from ringback_schemas.endpoints import (
+    ArmedEndpoint,
     BodyFormat,
     Consent,
     DisabledReason,
@@ -59,7 +60,7 @@ async def test_endpoint_shows_no_credentials_when_printed(store: Store) -> None:
     made = await registered(store, ALL_SET)
     (armed,) = await store.arm_endpoints([made.id])
 
-    assert armed is not None
+    assert isinstance(armed, ArmedEndpoint)
     assert "t0p" not in repr(armed)
     assert armed.secrets[0].secret not in repr(armed)
     assert armed.secrets[0].secret not in repr(secret(armed.secrets[0].secret))
@@ -243,6 +244,6 @@ async def test_arming_answers_in_order(store: Store) -> None:
     armed = await store.arm_endpoints([theirs.id, new_endpoint_id(), mine.id])
 
     assert [one and one.endpoint for one in armed] == [theirs, None, mine]
-    assert armed[2] is not None
+    assert isinstance(armed[2], ArmedEndpoint)
     assert list(armed[2].secrets) == list(await store.endpoint_secrets(DEFAULT_TENANT, mine.id))
     assert await store.arm_endpoints([]) == []
