@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import DELIVERIES
+from ringback_backends.contracts.errors import RowRefused
 from ringback_backends.contracts.replays import ReplayStore
 from ringback_backends.inprocess import InProcessBroker
 from ringback_backends.replayer import Replayer
@@ -63,6 +64,25 @@ async def test_replayer_announces_what_is_due() -> None:
         ids = [one for received in await told.receive() for one in received.envelope.ids]
         await broker.close()
     assert ids == ["dlv_1", "dlv_2", "dlv_3"]
+
+
+async def test_replay_that_the_store_refuses_ends_nothing() -> None:
+    """It is come upon by every process there is: each must live on."""
+
+    class Refusing(Steps):
+        async def advance_replay(self, pace: ReplayPace) -> ReplayStep | None:
+            await super().advance_replay(pace)
+            raise RowRefused("advance_replay", "a value")
+
+    store = Refusing()
+    async with Announcer(InProcessBroker()) as announcer:
+        replayer = Replayer(cast("ReplayStore", store), announcer, every_s=0.01)
+        running = asyncio.create_task(replayer.run())
+
+        await eventually(lambda: store.asked == 2)
+
+        replayer.stop()
+        await running
 
 
 async def test_replayer_looks_again_when_it_is_woken() -> None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 import structlog
 
-from ringback_backends.contracts.errors import StoreUnavailable
+from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -14,7 +14,8 @@ log = structlog.get_logger(__name__)
 class Rounds(ABC):
     """Does a round, pauses, and so on until stopped; a full round is followed by the next one at once.
 
-    A store that is away is waited for. Any other error ends the loop, and with it the process.
+    A store that is away is waited for, and one that refuses a value asked again later: a row that cannot be dealt with
+    must not end every process that comes upon it. Any other error ends the loop, and with it the process.
     """
 
     name: str
@@ -62,4 +63,7 @@ class Rounds(ABC):
             return await self.round()
         except StoreUnavailable as error:
             log.warning("round_skipped", loop=self.name, reason=str(error))
+            return False
+        except RowRefused as error:
+            log.warning("round_refused", loop=self.name, reason=str(error))
             return False

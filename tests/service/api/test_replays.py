@@ -119,6 +119,7 @@ async def test_replay_can_be_cancelled_twice(api: Api) -> None:
         ({"filter": {"endpoint_id": "nonsense"}}, "/filter/endpoint_id"),
         ({"filter": {"destination": "no url"}}, "/filter/destination"),
         ({"filter": {"url": ""}}, "/filter/url"),
+        ({"filter": {"url": "http://192.0.2.1/\0"}}, "/filter/url"),
         ({"filter": {"created_after": 5}}, "/filter/created_after"),
         (
             {"filter": {"created_after": "2026-02-01T00:00:00Z", "created_before": "2026-01-01T00:00:00Z"}},
