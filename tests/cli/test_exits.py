@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -80,6 +81,18 @@ def test_exit_is_3_when_there_is_no_such_thing(run: Run) -> None:
 
     assert outcome.code == Exit.NOT_FOUND
     assert "There is no such job" in outcome.err
+
+
+def test_exit_is_3_when_the_job_was_purged(run: Run, api: Api) -> None:
+    """It was there once; the command was right all the same."""
+    job = json.loads(run("submit", "demo.echo", "1", "--wait", "--json").out)["id"]
+    bearer = {"Authorization": f"Bearer {api.key}"}
+    urlopen(Request(f"{api.url}/v1/jobs/{job}", method="DELETE", headers=bearer)).close()  # noqa: S310 - http, ours
+
+    outcome = run("jobs", "get", job)
+
+    assert outcome.code == Exit.NOT_FOUND
+    assert "purged" in outcome.err
 
 
 def test_exit_is_4_when_the_key_may_not(run: Run) -> None:

@@ -72,7 +72,7 @@ def _configuration() -> tuple[type[RingbackError], ...]:
 
 def _exit_of_problem(status: int) -> Exit:
     match status:
-        case 404:
+        case 404 | 410:
             return Exit.NOT_FOUND
         case 401 | 403:
             return Exit.NOT_ALLOWED
