@@ -51,6 +51,8 @@ def show_events(wanted: Wanted, *, limit: int | None, as_json: bool) -> None:
                 if shown == limit:
                     typer.echo(f"go on with: ringback events --after {event.cursor}", err=True)
                     return
+        if shown == 0:
+            typer.echo("no events", err=True)
 
     call(work)
 
