@@ -232,6 +232,8 @@ class Dispatcher:
         letter = self._letters.at_hand(claimed) or await self._prepare(claimed)
         match letter:
             case Letter():
+                if flight.lane.is_paced:
+                    await _keep_pace(flight.lane)
                 flight.is_sent = True
                 sent = await self._sender.send(
                     *(letter.url, delivery.event_id, letter.body, letter.signer),
@@ -321,6 +323,13 @@ class Dispatcher:
         )
         if self._observer is not None:
             self._observer.on_attempt(claimed, outcome, is_recorded=is_recorded)
+
+
+async def _keep_pace(lane: AnyLane) -> None:
+    """Wait for one's turn at a rate that was granted, and may have bunched up since."""
+    while (pause_s := lane.pause_s(time.monotonic())) > 0:  # noqa: ASYNC110 - it is time that is waited for
+        await asyncio.sleep(pause_s)
+    lane.sent(time.monotonic())
 
 
 async def _patiently(call: Callable[[], Awaitable[T]]) -> T:

@@ -6,7 +6,7 @@ endpoint's lane adds a rate and a cap of its own, and whether it takes one at a 
 
 from dataclasses import dataclass
 
-from ringback_notifier.bucket import Bucket
+from ringback_notifier.bucket import Bucket, Pace
 from ringback_notifier.lane import Lane, Queue
 from ringback_schemas.deliveries import WaitReason
 from ringback_schemas.endpoints import EndpointRecord
@@ -41,7 +41,7 @@ def limits_of(endpoint: EndpointRecord, hold_s: float) -> Limits:
 class EndpointLane(Queue):
     """One endpoint with limits. Whatever is sent by it is in its destination's lane too."""
 
-    __slots__ = ("_bucket", "_limits", "_sharers", "trunk")
+    __slots__ = ("_bucket", "_limits", "_pace", "_sharers", "trunk")
 
     def __init__(self, name: str, trunk: Lane, sharers: int, now: float) -> None:
         """``trunk`` is its destination's; ``sharers`` how many notifiers there are. No limits until they are known."""
@@ -50,6 +50,7 @@ class EndpointLane(Queue):
         self._sharers = sharers
         self._limits = NO_LIMITS
         self._bucket: Bucket | None = None
+        self._pace: Pace | None = None
 
     def limit(self, limits: Limits, now: float) -> None:
         """These limits from now on."""
@@ -108,6 +109,22 @@ class EndpointLane(Queue):
             self._bucket.take(now)
         return self.trunk.enter(now)
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether sends are kept apart."""
+        return self._pace is not None or self.trunk.is_paced
+
+    def pause_s(self, now: float) -> float:
+        """Seconds until one may be sent, that has room."""
+        pause_s = self.trunk.pause_s(now)
+        return pause_s if self._pace is None else max(pause_s, self._pace.pause_s(now))
+
+    def sent(self, now: float) -> None:
+        """One is sent."""
+        if self._pace is not None:
+            self._pace.sent(now)
+        self.trunk.sent(now)
+
     def leave(self, now: float, *, is_probe: bool) -> None:
         """A delivery is done with, answered or not."""
         self.in_flight -= 1
@@ -133,11 +150,12 @@ class EndpointLane(Queue):
     def _set_rate(self, now: float) -> None:
         rate = self._limits.rate_per_s
         if rate is None:
-            self._bucket = None
-        elif self._bucket is None:
-            self._bucket = Bucket(rate / self._sharers, now)
+            self._bucket = self._pace = None
+        elif self._bucket is None or self._pace is None:
+            self._bucket, self._pace = Bucket(rate / self._sharers, now), Pace(rate / self._sharers)
         else:
             self._bucket.set_rate(rate / self._sharers, now)
+            self._pace.set_rate(rate / self._sharers)
 
 
 _UNBOUNDED = 1_000_000

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass, field
 
-from ringback_notifier.bucket import Bucket
+from ringback_notifier.bucket import Bucket, Pace
 from ringback_notifier.circuit import FAILURES, Breaker, BreakerPlan
 from ringback_schemas.deliveries import OUR_FAULTS, Verdict, WaitReason
 from ringback_schemas.lanes import Circuit, LaneTurn
@@ -61,7 +61,7 @@ class Queue:
 class Lane(Queue):
     """One destination. Its window is TCP's idea: it begins small and grows with every quick answer that used it up."""
 
-    __slots__ = ("_bucket", "_plan", "_sharers", "_widest", "_window", "branches", "breaker", "held", "slow")
+    __slots__ = ("_bucket", "_pace", "_plan", "_sharers", "_widest", "_window", "branches", "breaker", "held", "slow")
 
     def __init__(self, destination: str, plan: LanePlan, widest: int, sharers: int, now: float) -> None:
         """``widest`` is how many slots the notifier has; ``sharers`` how many notifiers there are."""
@@ -78,12 +78,15 @@ class Lane(Queue):
         self._sharers = sharers
         self._window = min(plan.slow_concurrency, widest)
         self._bucket = None if plan.rate_per_s is None else Bucket(plan.rate_per_s / sharers, now)
+        self._pace = None if plan.rate_per_s is None else Pace(plan.rate_per_s / sharers)
 
     def share(self, sharers: int, now: float) -> None:
         """So many notifiers share its limits from now on."""
         self._sharers = sharers
         if self._bucket is not None and self._plan.rate_per_s is not None:
             self._bucket.set_rate(self._plan.rate_per_s / sharers, now)
+        if self._pace is not None and self._plan.rate_per_s is not None:
+            self._pace.set_rate(self._plan.rate_per_s / sharers)
 
     def room(self, now: float, *, is_crowded: bool = False) -> int:
         """How many more may be sent; ``is_crowded`` when slow receivers hold much of the notifier."""
@@ -127,6 +130,20 @@ class Lane(Queue):
             return False
         self.breaker.begin_probe()
         return True
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether sends are kept apart."""
+        return self._pace is not None
+
+    def pause_s(self, now: float) -> float:
+        """Seconds until one may be sent, that has room."""
+        return 0.0 if self._pace is None else self._pace.pause_s(now)
+
+    def sent(self, now: float) -> None:
+        """One is sent."""
+        if self._pace is not None:
+            self._pace.sent(now)
 
     def slowed(self) -> None:
         """One of those in flight has become slow."""

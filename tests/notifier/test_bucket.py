@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback_notifier.bucket import Bucket, size_of
+from ringback_notifier.bucket import Bucket, Pace, size_of
 
 
 def sends(rate: float, seconds: float, step_s: float) -> list[float]:
@@ -71,3 +71,46 @@ def test_rate_may_change_under_way() -> None:
     bucket.set_rate(50, 0.0)
 
     assert (bucket.available(0.0), size_of(200), size_of(50)) == (1, 4, 1)
+
+
+def paced(rate: float, ready: list[float]) -> list[float]:
+    """When sends are made that are ready at these times."""
+    pace, now, sent = Pace(rate), 0.0, []
+    for at in sorted(ready):
+        now = max(now, at)
+        while (pause_s := pace.pause_s(now)) > 0:
+            now += pause_s
+        pace.sent(now)
+        sent.append(now)
+    return sent
+
+
+@given(st.floats(0.2, 2_000), st.lists(st.floats(0, 3), max_size=300))
+def test_no_second_holds_more_than_the_rate_whenever_sends_are_ready(rate: float, ready: list[float]) -> None:
+    """Also when something held many of them up, and let them go together."""
+    sent = paced(rate, ready)
+
+    assert not sent or most_in_a_second(sent) <= ceil(rate - 1e-9)
+
+
+def test_pace_makes_up_for_what_was_held_up() -> None:
+    """It is quicker than the bucket, so a jam dissolves."""
+    granted = sends(10, 60, 0.01)
+    held_up = [max(at, 2.0) for at in granted]
+
+    assert paced(10, held_up)[-1] - granted[-1] < 1.5
+
+
+def test_pace_lets_single_sends_go_at_once() -> None:
+    """Those that are far enough apart wait for nothing."""
+    assert paced(10, [1.0, 1.2, 1.5]) == [1.0, 1.2, 1.5]
+
+
+def test_pace_takes_another_rate() -> None:
+    """From the next one on."""
+    pace = Pace(1)
+    pace.set_rate(100)
+
+    pace.sent(5.0)
+
+    assert pace.pause_s(5.0) == pytest.approx(1 / 99)

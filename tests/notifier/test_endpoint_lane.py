@@ -91,6 +91,27 @@ def test_rate_of_an_endpoint_grants_the_next_in_time(lanes: Lanes, clock: Clock)
     assert turns(lanes) == {ONE: 1}
 
 
+def test_sends_of_an_endpoint_are_kept_apart_by_the_slower_rate() -> None:
+    """Its own or its destination's, whatever was granted."""
+    lanes = Lanes(LanePlan(16, rate_per_s=10), 100)
+    lanes.limit(ONE, Limits(rate_per_s=1))
+    slow, _ = lanes.enter(ONE)
+    other, _ = lanes.enter(THERE)
+    assert (slow.is_paced, slow.pause_s(1000.0)) == (True, 0.0)
+
+    slow.sent(1000.0)
+
+    assert slow.pause_s(1000.0) == pytest.approx(1 / 0.99)
+    assert other.pause_s(1000.0) == pytest.approx(0.1 / 0.99)
+
+
+def test_lanes_without_a_rate_are_not_paced(lanes: Lanes) -> None:
+    """They cost nothing more."""
+    lanes.limit(ONE, Limits(max_in_flight=3))
+
+    assert [lanes.enter(name)[0].is_paced for name in (ONE, THERE)] == [False, False]
+
+
 def test_cap_of_an_endpoint_bounds_what_is_in_flight(lanes: Lanes) -> None:
     """However much room its destination has."""
     lanes.limit(ONE, Limits(max_in_flight=2))
