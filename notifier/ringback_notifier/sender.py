@@ -21,7 +21,7 @@ from ringback.egress.proxied import proxied_session, vetted_request
 from ringback.proxy_url import ProxyUrl
 from ringback.webhooks import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, Signer
 from ringback_notifier.failures import describe
-from ringback_notifier.proxy_failures import describe_proxy, proxy_too_late, refused_by_proxy
+from ringback_notifier.proxy_failures import describe_proxy, proxy_too_late, refused_plainly
 from ringback_notifier.replies import Answered, Failed, Sent
 from ringback_schemas.deliveries import Timing, Verdict
 
@@ -179,8 +179,9 @@ class Sender:
             if exchange.is_at_proxy(journey):
                 return describe_proxy(error)
             return describe(error, exchange.status, is_tls=url[:5].lower() == "https")
-        if exchange.is_asked and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            return refused_by_proxy(response.status)
+        is_plain = exchange.is_asked and target.scheme == "http"
+        if is_plain and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return refused_plainly()
         received = response.headers
         return Answered(response.status, received.get("Retry-After"), received.get("Location"), prefix, received)
 

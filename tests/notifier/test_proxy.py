@@ -202,11 +202,23 @@ async def test_unknown_proxy_is_down(tmp_path: Path) -> None:
     assert (reply.verdict, reply.is_proxy_down) == (Verdict.PROXY_FAILED, True)
 
 
-async def test_proxy_that_wants_a_password_for_plain_http_is_down(sender: Sender, proxy: ForwardProxy) -> None:
-    """A 407 is nobody's but a proxy's."""
+async def test_password_wanted_for_plain_http_stops_nothing_else(sender: Sender, proxy: ForwardProxy) -> None:
+    """A 407 should be a proxy's, but a receiver may write one too."""
     proxy.refuses_with = 407
 
-    assert (await failure(sender, f"http://{NAME}/")).is_proxy_down
+    reply = await failure(sender, f"http://{NAME}/")
+
+    assert (reply.verdict, reply.is_proxy_down) == (Verdict.PROXY_FAILED, False)
+
+
+async def test_password_wanted_inside_the_tunnel_is_the_receivers_answer(sender: Sender, receiver: Receiver) -> None:
+    """Or three receivers that say so would stop the webhooks of all."""
+    receiver.script(Answer(407))
+
+    reply = (await post(sender)).reply
+
+    assert isinstance(reply, Answered), reply
+    assert reply.status == 407
 
 
 @pytest.mark.parametrize(
