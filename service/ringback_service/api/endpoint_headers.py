@@ -20,7 +20,7 @@ _RESERVED = frozenset(
     }
 )
 _RESERVED_BEGINNINGS = ("webhook-", "content-", "proxy-", "ce-", ":")
-_TELLTALES = re.compile("auth|token|secret|key|pass|cookie|signature|credential|session")
+_TELLTALES = re.compile("auth|token|secret|key|pass|pwd|cookie|signature|credential|session|bearer|jwt|hmac|otp")
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -55,7 +55,9 @@ def shown_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _problem_of(name: str, value: str, *, is_known: bool) -> str | None:
-    if name in _RESERVED or name.startswith(_RESERVED_BEGINNINGS):
+    # CGI and WSGI know no difference between a hyphen and an underscore
+    known_as = name.replace("_", "-")
+    if known_as in _RESERVED or known_as.startswith(_RESERVED_BEGINNINGS):
         return "is a header that Ringback or HTTP itself sets"
     if _NAME.fullmatch(name) is None:
         return "is not the name of a header"

@@ -76,6 +76,8 @@ async def test_endpoint_needs_nothing_but_a_url(api: Api) -> None:
         ("Connection", "close"),
         ("webhook-id", "x"),
         ("Webhook-Signature", "v1,x"),
+        ("Webhook_Signature", "v1,x"),
+        ("Transfer_Encoding", "chunked"),
         ("ce-id", "x"),
         ("Proxy-Authorization", "x"),
         ("X-A", "a\r\nX-B: b"),
@@ -93,6 +95,12 @@ async def test_endpoint_needs_nothing_but_a_url(api: Api) -> None:
 async def test_header_that_cannot_be_sent_is_refused(api: Api, name: str, value: str) -> None:
     """Reserved names, control characters and more (BB-53)."""
     assert await refused(api, headers={name: value}) == [f"/headers/{name}"]
+
+
+@pytest.mark.parametrize("name", ["cookie", "x-api-key", "x-pwd", "x-bearer", "x-jwt", "x-hmac"])
+async def test_header_that_looks_like_a_credential_is_hidden(api: Api, name: str) -> None:
+    """Who may read endpoints need not be who may write them."""
+    assert (await made(api, headers={name: "hush"}))["headers"] == {name: "***"}
 
 
 async def test_too_many_headers_are_refused(api: Api) -> None:
