@@ -15,12 +15,17 @@ READY = deliveries.c.state.in_([literal(state.value, literal_execute=True) for s
 PARKED: dict[str, Any] = {"next_attempt_at": None, "waits_for": None}
 """No claim finds a delivery without a time."""
 
+MOST_PARKED = 20_000
+"""Deliveries that disabling an endpoint parks at once, in about half a second. The attempt that gives an endpoint up
+does so too, and the other attempts of its batch wait for that."""
+
 CANCELLED: dict[str, Any] = {**PARKED, "state": DeliveryState.CANCELLED.value, "finished_at": now()}
 
 
 def park_waiting(connection: Connection, endpoint_id: EndpointId) -> None:
-    """Stop them until the endpoint is enabled."""
-    connection.execute(update(deliveries).where(_waiting(endpoint_id)).values(PARKED))
+    """Stop them until the endpoint is enabled; of very many the oldest. The rest is withheld when its turn comes."""
+    oldest = select(deliveries.c.id).where(_waiting(endpoint_id)).order_by(deliveries.c.id).limit(MOST_PARKED)
+    connection.execute(update(deliveries).where(deliveries.c.id.in_(oldest)).values(PARKED))
 
 
 def free_parked(connection: Connection, endpoint_id: EndpointId) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ringback_backends.contracts.errors import RowRefused
 from ringback_backends.contracts.store import Store
+from ringback_backends.sql import parking
 from ringback_schemas.deliveries import (
     ClaimedDelivery,
     DeliveryKind,
@@ -119,6 +120,23 @@ async def test_disabled_endpoint_parks_what_waits(store: Store, owner: InstanceI
     assert await store.claim_deliveries(owner, [fresh, failed.delivery.id], 5) == []
     assert await store.claim_due_deliveries(owner, 5) == []
     assert (await store.tally()).deliveries_due == 0
+
+
+async def test_disabled_endpoint_parks_the_rest_when_its_turn_comes(
+    store: Store, owner: InstanceId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Very many are not parked at once; those that are claimed meanwhile are withheld, and come back with the rest."""
+    monkeypatch.setattr(parking, "MOST_PARKED", 2)
+    endpoint = await registered(store, QUIET)
+    ids = await made_for(store, owner, endpoint, 3)
+
+    await store.disable_endpoint(DEFAULT_TENANT, endpoint.id, DisabledReason.REQUESTED)
+    (claimed,) = await store.claim_due_deliveries(owner, 5)
+    await store.withhold_deliveries(owner, [DeliveryRef(claimed.delivery.id, claimed.delivery.attempt)])
+
+    assert [(await now_of(store, one)).next_attempt_at for one in ids] == [None] * 3
+    await store.enable_endpoint(DEFAULT_TENANT, endpoint.id)
+    assert {one.delivery.id for one in await store.claim_due_deliveries(owner, 5)} == set(ids)
 
 
 async def test_disabled_endpoint_parks_what_its_lane_holds_back(store: Store, owner: InstanceId) -> None:
