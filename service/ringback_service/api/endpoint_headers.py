@@ -54,6 +54,11 @@ def shown_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: HIDDEN if _TELLTALES.search(name) else value for name, value in headers}
 
 
+def strangers_may_have(headers: Headers) -> Headers:
+    """The headers without those that look like credentials."""
+    return tuple((name, value) for name, value in headers if not _TELLTALES.search(name))
+
+
 def _problem_of(name: str, value: str, *, is_known: bool) -> str | None:
     # CGI and WSGI know no difference between a hyphen and an underscore
     known_as = name.replace("_", "-")

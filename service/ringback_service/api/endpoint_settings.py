@@ -5,8 +5,10 @@ from dataclasses import replace
 from ringback.egress import destination_of
 from ringback_schemas.endpoints import EndpointRecord, EndpointSettings
 from ringback_schemas.http import EndpointBody, EndpointLinks, EndpointPatch, EndpointRequest
+from ringback_service.api.bodies import invalid
 from ringback_service.api.callbacks import CallbackGuard
-from ringback_service.api.endpoint_headers import checked_headers, shown_headers
+from ringback_service.api.endpoint_headers import checked_headers, shown_headers, strangers_may_have
+from ringback_service.api.refusals import FieldError
 
 URL_POINTER = "/url"
 
@@ -34,17 +36,24 @@ async def settings_of(request: EndpointRequest, guard: CallbackGuard) -> Endpoin
 
 
 async def changed(stored: EndpointSettings, patch: EndpointPatch, guard: CallbackGuard) -> EndpointSettings:
-    """The settings with what the request names in place of what they were. Raises as ``settings_of``."""
+    """The settings with what the request names in place of what they were. Raises as ``settings_of``.
+
+    Credentials do not go along to another destination: whoever may change a URL could read them there.
+    """
     given = patch.model_fields_set
     plain = {name: getattr(patch, name) for name in given - {"url", "events", "headers"}}
     settings = replace(stored, **plain)
     if "events" in given:
         settings = replace(settings, event_filter=tuple(patch.events))
-    if "headers" in given:
-        settings = replace(settings, headers=checked_headers(patch.headers, stored.headers))
     if "url" in given:
         url = await guard.vet(patch.url, URL_POINTER)
         settings = replace(settings, url=url, destination=destination_of(url))
+    known = stored.headers if settings.destination == stored.destination else strangers_may_have(stored.headers)
+    if "headers" in given:
+        return replace(settings, headers=checked_headers(patch.headers, known))
+    if known != stored.headers:
+        detail = "must be given anew, or as {}, for the URL leads elsewhere: some of them look like credentials"
+        raise invalid([FieldError(code="header", detail=detail, pointer="/headers")])
     return settings
 
 

@@ -199,6 +199,29 @@ async def test_patch_changes_what_it_names(api: Api) -> None:
     assert stored.settings.headers == (("authorization", "Bearer t0p"), ("x-new", "1"))
 
 
+@pytest.mark.parametrize("more", [{}, {"headers": {"authorization": "***"}}])
+async def test_credentials_do_not_go_along_to_another_place(api: Api, more: dict[str, Any]) -> None:
+    """Whoever may change the URL would read there what the API hides; nothing is changed."""
+    endpoint = await made(api, **ALL_SET)
+    path = f"/v1/endpoints/{endpoint['id']}"
+
+    reply = await api.call("PATCH", path, json={"url": "https://192.0.2.9/hook", **more})
+
+    assert reply.problem == (422, "invalid-input")
+    assert reply.places[0].startswith("/headers")
+    assert (await api.call("GET", path)).body == endpoint
+    assert (await api.call("PATCH", path, json={"url": "https://192.0.2.9/hook", "headers": {}})).status == 200
+
+
+async def test_credentials_stay_with_another_path_of_the_same_place(api: Api) -> None:
+    """That is the same server."""
+    endpoint = await made(api, **ALL_SET)
+
+    reply = await api.call("PATCH", f"/v1/endpoints/{endpoint['id']}", json={"url": endpoint["url"] + "/v2"})
+
+    assert (reply.status, reply.body["headers"]["authorization"]) == (200, "***")
+
+
 @pytest.mark.parametrize(
     ("change", "place"),
     [
