@@ -136,7 +136,7 @@ STACKS = [
         has_tables=False,
         key=API_KEY,
         is_ringback=True,
-        packages=("aiohttp", "aiosqlite", "SQLAlchemy", "pydantic", "uvloop"),
+        packages=("aiohttp", "SQLAlchemy", "pydantic", "uvloop"),
     ),
     Stack(
         "bare-batched",

@@ -12,7 +12,7 @@ import traceback
 import warnings
 
 FOREIGN = (
-    "aio_pika", "aiohttp", "aiohttp.web", "aiosqlite", "alembic", "asyncpg", "cryptography.fernet", "orjson", "pebble",
+    "aio_pika", "aiohttp", "aiohttp.web", "alembic", "asyncpg", "cryptography.fernet", "orjson", "pebble",
     "prometheus_client", "pydantic", "pydantic_settings", "rich.console", "rich.table", "rich.progress",
     "sqlalchemy.ext.asyncio", "structlog", "tenacity", "typer", "uvloop",
 )  # fmt: skip

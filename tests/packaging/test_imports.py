@@ -9,7 +9,7 @@ import pytest
 from tests.packaging import import_alone
 from tests.packaging.packages import modules
 
-HEAVY = ("sqlalchemy", "asyncpg", "aiosqlite", "alembic", "aio_pika", "aiormq", "aiohttp.web", "typer", "rich")
+HEAVY = ("sqlalchemy", "asyncpg", "alembic", "aio_pika", "aiormq", "aiohttp.web", "typer", "rich")
 OURS = ("ringback_backends", "ringback_service", "ringback_notifier", "ringback.cli", "ringback.embedded")
 
 
