@@ -40,7 +40,7 @@ async def test_410_ends_the_delivery_and_disables_the_endpoint(world: World) -> 
     endpoint = await world.register()
 
     delivery = await world.ended(await world.event())
-    seen = await world.client.endpoints.get(endpoint.id)
+    seen = await world.disabled(endpoint.id)
 
     assert (delivery.state, len(attempts_of(delivery))) == ("exhausted", 1)
     assert (seen.enabled, seen.disabled_reason) == (False, "gone")

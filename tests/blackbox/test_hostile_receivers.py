@@ -37,6 +37,8 @@ from tests.faults.fleet import Fleet
 from tests.receiver import Receiver
 
 DEADLINE_S = float(SETTINGS["DELIVERY_TIMEOUT_S"])
+LATE_S = 2.5
+"""How late the deadline may be noticed by a machine that has other things to do; by itself it is milliseconds."""
 MAY_GROW_BYTES = 10 * 1024**2
 
 
@@ -75,7 +77,7 @@ async def test_deadline_holds(world: World, answer: Behaviour, words: str) -> No
 
     assert attempt.verdict == "timeout"
     assert words in attempt.reason
-    assert DEADLINE_S <= attempt.duration.total_s <= DEADLINE_S + 0.5
+    assert DEADLINE_S <= attempt.duration.total_s <= DEADLINE_S + LATE_S
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,17 @@ class World:
         """An endpoint at the receiver."""
         return await self.client.endpoints.create(url or self.receiver.url(), **options)
 
+    async def disabled(self, endpoint_id: str) -> EndpointBody:
+        """An endpoint, once it is disabled: that follows the attempt that brings it about."""
+
+        async def there() -> EndpointBody | None:
+            found = await self.client.endpoints.get(endpoint_id)
+            return None if found.enabled else found
+
+        found = await eventually(there, within_s=WITHIN_S, what=f"{endpoint_id} is disabled")
+        assert found is not None
+        return found
+
     async def event(self, payload: Any = None) -> str:
         """Have a job done of which registered endpoints are told; its id."""
         return (await self.client.submit("demo.echo", payload)).id
