@@ -100,7 +100,7 @@ def test_replays_show_and_cancel(run: Run) -> None:
         (("start", "--after", "1h", "--before", "2h"), Exit.USAGE, "/filter/created_before"),
         (("show", UNKNOWN), Exit.NOT_FOUND, UNKNOWN),
         (("cancel", UNKNOWN), Exit.NOT_FOUND, UNKNOWN),
-        (("show", "nonsense"), Exit.USAGE, "not a rpl id"),
+        (("show", "nonsense"), Exit.USAGE, "not a replay id"),
     ],
 )
 def test_exit_codes_of_replays(run: Run, arguments: tuple[str, ...], code: Exit, told: str) -> None:
