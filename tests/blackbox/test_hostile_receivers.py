@@ -77,7 +77,8 @@ async def test_deadline_holds(world: World, answer: Behaviour, words: str) -> No
 
     assert attempt.verdict == "timeout"
     assert words in attempt.reason
-    assert DEADLINE_S <= attempt.duration.total_s <= DEADLINE_S + LATE_S
+    # clocks tick in steps: a timer may end a hair before its time
+    assert DEADLINE_S - 0.05 <= attempt.duration.total_s <= DEADLINE_S + LATE_S
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,8 @@ def test_events_are_lines_for_people_and_json_for_programs(run: Run) -> None:
     job = json.loads(run("submit", "demo.echo", '{"a": 1}', "--wait", "--json").out)["id"]
 
     shown = run("events", "--after", place)
-    (line,) = run("events", "--after", place, "--json").out.splitlines()
+    # endpoints of other tests may have something to tell, too
+    (line,) = run("events", "--after", place, "--events", "job.*", "--json").out.splitlines()
 
     event = json.loads(line)
     assert (event["type"], event["job_id"], event["body"]["data"]["result"]) == ("job.succeeded", job, {"a": 1})
@@ -103,8 +104,8 @@ def test_events_stop_at_the_limit_and_say_how_to_go_on(run: Run) -> None:
     for _ in range(3):
         run("submit", "demo.echo", "1", "--wait")
 
-    first = run("events", "--after", place, "--limit", "2", "--json")
-    rest = run(*first.err.split("ringback ")[1].split(), "--json")
+    first = run("events", "--after", place, "--events", "job.*", "--limit", "2", "--json")
+    rest = run(*first.err.split("ringback ")[1].split(), "--events", "job.*", "--json")
 
     assert [len(outcome.out.splitlines()) for outcome in (first, rest)] == [2, 1]
 
@@ -114,7 +115,8 @@ def test_events_of_some_types_since_a_time(run: Run) -> None:
     run("submit", "demo.fail", "{}", "--wait")
     found = run("events", "--since", "1h", "--events", "job.failed,job.expired", "--events", "endpoint.*", "--json")
 
-    assert {json.loads(line)["type"] for line in found.out.splitlines()} <= {"job.failed", "endpoint.test"}
+    types = {json.loads(line)["type"] for line in found.out.splitlines()}
+    assert {kind for kind in types if not kind.startswith("endpoint.")} == {"job.failed"}
 
 
 @pytest.mark.parametrize(
