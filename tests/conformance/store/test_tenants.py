@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ringback.secretbox import SecretBox, SecretBoxError
+from ringback.secretbox import SecretBox
 from ringback.webhooks import new_secret
+from ringback_backends.contracts.errors import SecretUnreadable
 from ringback_backends.contracts.store import Store
 from ringback_backends.sql import open_store
 from ringback_schemas.endpoints import MAX_LIVE_SECRETS, NewSecret, SigningScheme
@@ -156,5 +157,5 @@ async def test_secrets_of_an_unknown_tenant_are_none(store: Store) -> None:
 async def test_secrets_need_the_key_they_were_sealed_with(store: Store, database_url: str) -> None:
     """Secrets are encrypted in the database: another key does not open them."""
     async with open_store(database_url, secret_box=SecretBox(["A" * 43 + "="])) as stranger:
-        with pytest.raises(SecretBoxError):
+        with pytest.raises(SecretUnreadable):
             await stranger.signing_secrets(DEFAULT_TENANT)
