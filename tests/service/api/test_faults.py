@@ -41,6 +41,15 @@ METHODS = [
     "public_keys",
     "audit",
     "list_audit",
+    "purge_job",
+    "find_purged",
+    "settled_events",
+    "read_events",
+    "last_place",
+    "create_replay",
+    "get_replay",
+    "list_replays",
+    "cancel_replay",
 ]
 
 
@@ -61,7 +70,9 @@ async def test_store_that_is_away_is_a_503(
     """On every route: come again, and nothing of what the database said."""
     await api.call("GET", "/v1/task-types")
     _break(api, monkeypatch, error)
-    kind = {"deliveries": "dlv", "keys": "key", "endpoints": "end"}.get(route.path.split("/")[2], "job")
+    kind = {"deliveries": "dlv", "keys": "key", "endpoints": "end", "replays": "rpl"}.get(
+        route.path.split("/")[2], "job"
+    )
     path = re.sub(r"\{id\}", f"{kind}_01kb3v4r6de0qv8t3kq1x1m9za", route.path)
 
     reply = await api.call(route.method, path, json=None if route.body is None else BODIES.get(route.path, {}))
