@@ -9,7 +9,6 @@ import pytest
 
 from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.contracts.store import Store
-from ringback_backends.sql import is_sqlite
 from ringback_schemas.events import ENDPOINT_TEST, NewEvent, StoredEvent
 from ringback_schemas.ids import DEFAULT_TENANT, InstanceId, TenantId, new_event_id
 from ringback_schemas.states import JobState
@@ -21,11 +20,13 @@ VALUES ($1, $2, '', 'job.succeeded', '{}', now(), now())
 """
 
 
+several_writers = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, scope="module")
+"""SQLite has one writer, so there is nothing to wait for."""
+
+
 @pytest.fixture
 async def bystander(database_url: str, store: Store) -> AsyncIterator[asyncpg.Connection]:
     """A connection of somebody else; only PostgreSQL lets two write at the same time."""
-    if is_sqlite(database_url):
-        pytest.skip("SQLite has one writer")
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
@@ -221,6 +222,7 @@ async def test_place_before_a_moment_beyond_all(store: Store, moment: datetime, 
     assert len(await ids(store, after=place)) == count
 
 
+@several_writers
 async def test_feed_waits_for_a_slower_transaction(store: Store, bystander: asyncpg.Connection) -> None:
     """What commits later but drew its number earlier is not skipped: nothing behind it is shown before."""
     (before,) = await told(store, "job.succeeded")
@@ -238,6 +240,7 @@ async def test_feed_waits_for_a_slower_transaction(store: Store, bystander: asyn
     assert await ids(store) == [before, slow, *fast]
 
 
+@several_writers
 async def test_feed_goes_on_over_what_was_rolled_back(store: Store, bystander: asyncpg.Connection) -> None:
     """A gap that nobody fills any more holds nobody up."""
     transaction = bystander.transaction()
@@ -249,6 +252,7 @@ async def test_feed_goes_on_over_what_was_rolled_back(store: Store, bystander: a
     assert await ids(store) == stored
 
 
+@several_writers
 async def test_feed_is_not_held_up_by_who_writes_elsewhere(store: Store, bystander: asyncpg.Connection) -> None:
     """A long transaction in the same database that writes no events costs the feed nothing."""
     transaction = bystander.transaction()
@@ -263,6 +267,7 @@ async def test_feed_is_not_held_up_by_who_writes_elsewhere(store: Store, bystand
     assert shown == stored
 
 
+@several_writers
 async def test_feed_that_never_knew_where_it_stood_says_so(
     store: Store, second_store: Store, bystander: asyncpg.Connection
 ) -> None:

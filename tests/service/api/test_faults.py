@@ -124,7 +124,7 @@ async def test_path_that_does_not_exist_is_a_404(api: Api, path: str) -> None:
     ("method", "path", "allowed"),
     [
         ("DELETE", "/v1/jobs", "GET, HEAD, POST"),
-        ("POST", "/v1/jobs/job_01kb3v4r6de0qv8t3kq1x1m9za", "GET, HEAD"),
+        ("POST", "/v1/jobs/job_01kb3v4r6de0qv8t3kq1x1m9za", "DELETE, GET, HEAD"),
         ("GET", "/v1/jobs/job_01kb3v4r6de0qv8t3kq1x1m9za/cancel", "POST"),
         ("PATCH", "/healthz", "GET, HEAD"),
     ],
