@@ -1,8 +1,8 @@
 """Recording attempts at deliveries.
 
-One statement does it, but for attempts that bring about an operational event: they go through a transaction that tells
-of it, too. Of an exhausted delivery the caller knows; of an endpoint that turns the statement finds out as it goes, and
-leaves its attempts alone.
+One statement does it, but for calls with an attempt that brings about an operational event: these go through a
+transaction that tells of it, too. Of an exhausted delivery the caller knows; of an endpoint that turns the statement
+finds out as it goes, and records nothing then.
 """
 
 from collections.abc import Sequence
@@ -64,8 +64,8 @@ _OURS = ", ".join(f"'{verdict.value}'" for verdict in sorted(OUR_FAULTS))
 
 # Deliveries to endpoints among them. ``receiver`` locks the endpoints: whoever disables or deletes one either sees the
 # retry that is made here, or is seen by it. $18 which outcomes are of operational events; $20 and $21 the rules by
-# which an endpoint is given up. Unless $19 says that the caller tells of it, attempts that turn their endpoint (see
-# ``settling``) are left alone, and their places come negative.
+# which an endpoint is given up. Unless $19 says that the caller tells of it, nothing is recorded when an attempt turns
+# its endpoint (see ``settling``), and the answer is the place 0.
 _RECORDED_WITH_ENDPOINTS = f""", first AS MATERIALIZED (
     SELECT DISTINCT ON (delivery_id) * FROM matched ORDER BY delivery_id, place
 ), receiver AS MATERIALIZED (
@@ -107,12 +107,12 @@ _RECORDED_WITH_ENDPOINTS = f""", first AS MATERIALIZED (
            CASE WHEN f.state = 'retrying' AND (f.endpoint_id IS NULL OR e.is_enabled)
                 THEN now() + make_interval(secs => f.retry_in_s) END AS next_attempt_at
     FROM first f LEFT JOIN receiver e ON e.id = f.endpoint_id
-    WHERE f.endpoint_id IS NULL OR f.endpoint_id NOT IN (SELECT id FROM turning)
+    WHERE NOT EXISTS (SELECT FROM turning)
 ), counted AS (
     UPDATE endpoints e
     SET failures_in_row = h.failures_in_row, first_failure_at = h.first_failure_at, last_success_at = h.last_success_at
     FROM health h
-    WHERE e.id = h.id AND h.id NOT IN (SELECT id FROM turning)
+    WHERE e.id = h.id AND NOT EXISTS (SELECT FROM turning)
 ), changed AS (
     UPDATE deliveries d
     SET state = r.next_state, owner = NULL, tries = d.tries + {_CHARGED}, next_attempt_at = r.next_attempt_at,
@@ -123,12 +123,11 @@ _RECORDED_WITH_ENDPOINTS = f""", first AS MATERIALIZED (
     WHERE d.id = r.delivery_id
 )"""  # noqa: S608 - our own words
 
-_LEFT = """UNION ALL
-SELECT -place FROM first WHERE endpoint_id IN (SELECT id FROM turning)
-"""
+_TURNS = 0
+_OR_TURNS = f"UNION ALL SELECT {_TURNS} WHERE EXISTS (SELECT FROM turning)"  # noqa: S608 - our own words
 
 RECORD = _MATCHED + _RECORDED + _ATTEMPTS
-RECORD_WITH_ENDPOINTS = _MATCHED + _RECORDED_WITH_ENDPOINTS + _ATTEMPTS + _LEFT
+RECORD_WITH_ENDPOINTS = _MATCHED + _RECORDED_WITH_ENDPOINTS + _ATTEMPTS + _OR_TURNS
 
 _SENDING = [DeliveryState.SENDING.value]
 
@@ -143,33 +142,25 @@ class PostgresRecording:
         self, outcomes: Sequence[DeliveryOutcome], rules: HealthRules = DEFAULT_RULES
     ) -> list[bool]:
         """See ``DeliveryStore.record_attempts``."""
-        exhausted = DeliveryState.EXHAUSTED
-        if any(outcome.endpoint_id is not None or outcome.state is exhausted for outcome in outcomes):
-            recorded = await self._record(outcomes, rules)
-        else:
-            rows = await self._pool.fetch("record_attempts", RECORD, *_columns(outcomes), _SENDING)
-            recorded = {place for (place,) in rows}
+        places = await self._record(outcomes, rules)
+        if places is None:
+            places = await self._database.write(
+                "record_attempts", lambda connection: _tell(connection, outcomes, rules)
+            )
+        recorded = set(places)
         return [place in recorded for place in range(1, len(outcomes) + 1)]
 
-    async def _record(self, outcomes: Sequence[DeliveryOutcome], rules: HealthRules) -> set[int]:
-        """The places of those recorded: first those that turn nothing, then the others with what they turn."""
-        told = [place for place, outcome in enumerate(outcomes, start=1) if is_told(outcome)]
-        apart = set(told)
-        plain = [place for place in range(1, len(outcomes) + 1) if place not in apart]
-        recorded = set[int]()
-        if plain:
-            arguments = _with_rules([outcomes[place - 1] for place in plain], rules, is_told=False)
-            for (found,) in await self._pool.fetch("record_attempts", RECORD_WITH_ENDPOINTS, *arguments):
-                if found > 0:
-                    recorded.add(plain[found - 1])
-                else:
-                    told.append(plain[-found - 1])
-        if told:
-            told.sort()
-            left = [outcomes[place - 1] for place in told]
-            places = await self._database.write("record_attempts", lambda connection: _tell(connection, left, rules))
-            recorded |= {told[place - 1] for place in places}
-        return recorded
+    async def _record(self, outcomes: Sequence[DeliveryOutcome], rules: HealthRules) -> list[int] | None:
+        """The places of those recorded; None, and nothing is, when one brings about an event."""
+        if any(is_told(outcome) for outcome in outcomes):
+            return None
+        if all(outcome.endpoint_id is None for outcome in outcomes):
+            rows = await self._pool.fetch("record_attempts", RECORD, *_columns(outcomes), _SENDING)
+        else:
+            arguments = _with_rules(outcomes, rules, is_told=False)
+            rows = await self._pool.fetch("record_attempts", RECORD_WITH_ENDPOINTS, *arguments)
+        places = [place for (place,) in rows]
+        return None if _TURNS in places else places
 
 
 def _tell(connection: Connection, outcomes: Sequence[DeliveryOutcome], rules: HealthRules) -> list[int]:
