@@ -31,7 +31,12 @@ def rescue_plan(settings: Settings) -> RescuePlan:
 
 def retention(settings: Settings) -> Retention:
     """How long these settings keep what is over."""
-    return Retention(settings.retention_s, settings.idempotency_ttl_s)
+    return Retention(
+        keep_s=settings.retention_s,
+        keys_s=settings.idempotency_ttl_s,
+        audit_s=settings.audit_retention_s,
+        replays_s=settings.replay_retention_s,
+    )
 
 
 def pace(settings: Settings) -> Pace:

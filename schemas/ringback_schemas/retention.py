@@ -16,6 +16,10 @@ class Retention:
     """A job, once it is done and its last webhook has ended; as long again, that there was such a job."""
     keys_s: float = 7 * 86_400.0
     """An idempotency key, from its first request."""
+    audit_s: float = 365 * 86_400.0
+    """An entry of the audit log, since it was written."""
+    replays_s: float = 30 * 86_400.0
+    """A replay, once it is done or cancelled."""
 
 
 class Chore(StrEnum):
@@ -31,6 +35,10 @@ class Chore(StrEnum):
     """Signing secrets that sign no more."""
     TOMBSTONES = "tombstones"
     """That there was a job."""
+    AUDIT = "audit"
+    """Entries of the audit log."""
+    REPLAYS = "replays"
+    """That are over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,10 @@ class Settings(BaseSettings):
     """How long a job is kept once it and its webhooks have ended; 0: for ever."""
     idempotency_ttl_s: KeptSeconds = 604_800
     """How long an idempotency key is kept; 0: for ever."""
+    audit_retention_s: KeptSeconds = 31_536_000
+    """How long an entry of the audit log is kept; 0: for ever."""
+    replay_retention_s: KeptSeconds = 2_592_000
+    """How long a replay is kept once it is done or cancelled; 0: for ever."""
     drain_s: float = Field(default=25.0, ge=0, allow_inf_nan=False)
     """How long a stopping process lets what it has in hand finish."""
     heartbeat_s: Seconds = 5.0

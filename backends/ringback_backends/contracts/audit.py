@@ -7,7 +7,7 @@ from ringback_schemas.ids import AuditId, TenantId
 
 
 class AuditStore(Protocol):
-    """Remembers who did what. Entries are only ever added."""
+    """Remembers who did what. Entries are only ever added, and purged in time."""
 
     async def audit(self, entry: NewAuditEntry) -> None:
         """Store an entry; it is committed when this returns."""

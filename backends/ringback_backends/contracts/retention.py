@@ -26,5 +26,8 @@ class RetentionStore(Protocol):
         delivery that waits, or is being sent, keeps its job, however old; one that is parked for a disabled endpoint
         does not, or a receiver that is gone for good would keep everything. So it is with events of no job.
 
+        A replay goes ``replays_s`` after it was done or cancelled, and not before; an entry of the audit log
+        ``audit_s`` after it was written.
+
         Any process may call it at any time: while one takes a step, the others' do nothing.
         """

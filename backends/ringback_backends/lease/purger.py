@@ -54,5 +54,6 @@ class Purger(Rounds):
 
 def pause_between_walks_s(retention: Retention) -> float:
     """A hundredth of what is kept for the shortest time, within a second and five minutes: 300 s with the defaults."""
-    kept = [seconds / 100 for seconds in (retention.keep_s, retention.keys_s) if seconds]
+    times = (retention.keep_s, retention.keys_s, retention.audit_s, retention.replays_s)
+    kept = [seconds / 100 for seconds in times if seconds]
     return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, min(kept, default=LONGEST_PAUSE_S)))

@@ -15,12 +15,14 @@ from ringback_backends.sql.columns import now, now_minus
 from ringback_backends.sql.erasing import TARGETS, erase_deliveries, erase_events, erase_jobs
 from ringback_backends.sql.tables import (
     NO_JOB,
+    audit_log,
     deliveries,
     delivery_targets,
     events,
     idempotency_keys,
     jobs,
     purged_jobs,
+    replays,
     signing_secrets,
 )
 from ringback_schemas.ids import earliest_id
@@ -122,12 +124,29 @@ def _sweep_tombstones(connection: Connection, retention: Retention, place: str, 
     return _delete_some(connection, purged_jobs, old, purged_jobs.c.purged_at, limit)
 
 
+def _sweep_audit(connection: Connection, retention: Retention, place: str, limit: int) -> Swept:  # noqa: ARG001 - a step's form
+    if retention.audit_s == 0:
+        return _NOTHING
+    old = audit_log.c.at <= now_minus(retention.audit_s)
+    return _delete_some(connection, audit_log, old, audit_log.c.at, limit)
+
+
+def _sweep_replays(connection: Connection, retention: Retention, place: str, limit: int) -> Swept:  # noqa: ARG001 - a step's form
+    if retention.replays_s == 0:
+        return _NOTHING
+    # one that is open has not finished, however old it is
+    over = and_(replays.c.finished_at.is_not(None), replays.c.finished_at <= now_minus(retention.replays_s))
+    return _delete_some(connection, replays, over, replays.c.finished_at, limit)
+
+
 _STEPS: dict[Chore, Step] = {
     Chore.JOBS: _sweep_jobs,
     Chore.EVENTS: _sweep_events,
     Chore.KEYS: _sweep_keys,
     Chore.SECRETS: _sweep_secrets,
     Chore.TOMBSTONES: _sweep_tombstones,
+    Chore.AUDIT: _sweep_audit,
+    Chore.REPLAYS: _sweep_replays,
 }
 
 

@@ -60,7 +60,14 @@ async def test_every_walk_begins_anew() -> None:
 
 @pytest.mark.parametrize(
     ("retention", "pause_s"),
-    [(Retention(), 300), (Retention(0, 0), 300), (Retention(5, 0), 1), (Retention(0, 1_000), 10)],
+    [
+        (Retention(), 300),
+        (Retention(0, 0, 0, 0), 300),
+        (Retention(5, 0), 1),
+        (Retention(0, 1_000), 10),
+        (Retention(0, 0, 2_000, 0), 20),
+        (Retention(0, 0, 0, 3_000), 30),
+    ],
 )
 def test_walks_come_as_often_as_it_matters(retention: Retention, pause_s: float) -> None:
     """What is kept for minutes is looked at every second, what is kept for days every five minutes."""

@@ -19,6 +19,8 @@ _ENDS = {
     "idempotency_keys": "created_at",
     "signing_secrets": "expires_at",
     "purged_jobs": "purged_at",
+    "audit_log": "at",
+    "replays": "finished_at",
 }
 
 
