@@ -15,6 +15,7 @@ from ringback.telemetry.metrics import Metrics
 from ringback_backends.announcer import Announcer
 from ringback_backends.composing import HEART_CONNECTIONS, connecting, rescue_plan, retention
 from ringback_backends.contracts.store import Store
+from ringback_backends.lease.arranger import Arranger
 from ringback_backends.lease.drain import Shutdown
 from ringback_backends.lease.frame import first_error
 from ringback_backends.lease.heartbeat import Heartbeat
@@ -121,6 +122,7 @@ def _rounds(
         ),
         Sweeper(store, announcer, settings.public_url),
         Purger(store, retention(settings)),
+        Arranger(store),
         Sampler(store, metrics.samples),
     )
 

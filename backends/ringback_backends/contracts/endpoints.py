@@ -60,7 +60,8 @@ class EndpointStore(Protocol):
     ) -> EndpointRecord | None:
         """Replace an endpoint's settings when it still has that version; absent when it has not, or is unknown.
 
-        Deliveries that wait go to the new URL. A new URL has to consent anew.
+        Deliveries that wait go to the new URL, and by the new limits: of very many the oldest, and the rest as
+        ``arrange_endpoints`` comes to them. A new URL has to consent anew.
         """
 
     async def delete_endpoint(self, tenant_id: TenantId, endpoint_id: EndpointId) -> bool:
@@ -75,6 +76,13 @@ class EndpointStore(Protocol):
         """Stop an endpoint, unless it has another URL than ``only_at`` by now; absent if unknown.
 
         One that is disabled already keeps its reason.
+        """
+
+    async def arrange_endpoints(self) -> bool:
+        """Take the next step where an endpoint was changed or enabled with very many that wait; False if none is left.
+
+        Bounded, and safe for several processes at once. What has not been come to yet goes by the limits before the
+        change, and stays parked; nothing is handed out of a line meanwhile.
         """
 
     async def endpoint_secrets(self, tenant_id: TenantId, endpoint_id: EndpointId) -> Sequence[SigningSecret]:

@@ -1,6 +1,6 @@
 """What every kind of process has around its own work.
 
-A heart, announcements, a rescuer, a sweeper, a purger, an orderly stop.
+A heart, announcements, a rescuer, a sweeper, a purger, an arranger, an orderly stop.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from ringback_backends.announcer import Announcements, Announcer
 from ringback_backends.contracts.broker import Broker
 from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.contracts.store import Store
+from ringback_backends.lease.arranger import Arranger
 from ringback_backends.lease.drain import Shutdown
 from ringback_backends.lease.heartbeat import Heartbeat, StoreFactory
 from ringback_backends.lease.purger import Purger
@@ -75,6 +76,7 @@ class Frame:
     rescuer: Rescuer
     sweeper: Sweeper
     purger: Purger
+    arranger: Arranger
     lease_s: float
 
     def is_alive(self) -> bool:
@@ -89,7 +91,7 @@ class Frame:
         Raises:
             Exception: whatever ended a loop that should not end. The first of several.
         """
-        background: list[Loop] = [self.rescuer, self.sweeper, self.purger, *others]
+        background: list[Loop] = [self.rescuer, self.sweeper, self.purger, self.arranger, *others]
         try:
             async with asyncio.TaskGroup() as group:
                 for loop in background:
@@ -151,7 +153,8 @@ async def framed(
             rescuer.spare()
         sweeper = Sweeper(store, announcer, plan.public_url, every_s=plan.rescue.every_s)
         purger = Purger(store, plan.retention)
-        yield Frame(owner, announcer, heartbeat, rescuer, sweeper, purger, plan.rescue.lease_s)
+        arranger = Arranger(store)
+        yield Frame(owner, announcer, heartbeat, rescuer, sweeper, purger, arranger, plan.rescue.lease_s)
 
 
 async def _schema_is_ours(store: Store) -> bool:

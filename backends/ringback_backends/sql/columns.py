@@ -99,10 +99,10 @@ def _now_minus_sqlite(element: now_minus, compiler: SQLCompiler, **kw: Any) -> s
 @compiles(microseconds_before, "postgresql")
 def _before_postgres(element: microseconds_before, compiler: SQLCompiler, **kw: Any) -> str:
     moment, microseconds = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({moment} - {microseconds} * interval '1 microsecond')"
+    return f"({moment} - ({microseconds}) * interval '1 microsecond')"
 
 
 @compiles(microseconds_before, "sqlite")
 def _before_sqlite(element: microseconds_before, compiler: SQLCompiler, **kw: Any) -> str:
     moment, microseconds = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({moment} - {microseconds})"
+    return f"({moment} - ({microseconds}))"

@@ -10,12 +10,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, null, select, update
 
+from ringback_backends.sql.arranging import arrange, go_on
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.endpoint_rows import endpoint_record, settings_row
 from ringback_backends.sql.lane_columns import lane_of_row
-from ringback_backends.sql.lines import leave_line, line_up, move_line
-from ringback_backends.sql.parking import cancel_waiting, move_waiting, redirect_waiting
+from ringback_backends.sql.lines import leave_line
+from ringback_backends.sql.parking import cancel_waiting
 from ringback_backends.sql.signing import SecretBox, add_secret, end_secrets, is_live, live_secrets, owned_by
 from ringback_backends.sql.switching import switch_off, switch_on
 from ringback_backends.sql.tables import endpoints, signing_secrets, tenants
@@ -95,8 +96,6 @@ class EndpointQueries:
             changes = settings_row(settings, self._secret_box) | _next_consent(found, settings)
             changes |= {"version": version + 1, "updated_at": now()}
             connection.execute(update(endpoints).where(mine).values(changes))
-            if found.url != settings.url:
-                redirect_waiting(connection, tenant_id, endpoint_id, settings.url)
             _rearrange(connection, found, settings)
             return self._endpoint(connection, mine)
 
@@ -105,16 +104,20 @@ class EndpointQueries:
     async def delete_endpoint(self, tenant_id: TenantId, endpoint_id: EndpointId) -> bool:
         """See ``EndpointStore.delete_endpoint``."""
 
-        def forget(connection: Connection) -> bool:
+        def forget(connection: Connection) -> bool | None:
             mine = _mine(tenant_id, endpoint_id)
             if _locked(connection, mine) is None:
                 return False
-            cancel_waiting(connection, endpoint_id)
+            if not cancel_waiting(connection, endpoint_id):
+                return None
             connection.execute(delete(signing_secrets).where(owned_by(tenant_id, endpoint_id)))
             connection.execute(delete(endpoints).where(mine))
             return True
 
-        return await self._database.write("delete_endpoint", forget)
+        # whoever dies between the steps leaves the endpoint, with less that waits for it
+        while (is_forgotten := await self._database.write("delete_endpoint", forget)) is None:
+            continue
+        return is_forgotten
 
     async def enable_endpoint(self, tenant_id: TenantId, endpoint_id: EndpointId) -> EndpointRecord | None:
         """See ``EndpointStore.enable_endpoint``."""
@@ -138,6 +141,10 @@ class EndpointQueries:
             return self._endpoint(connection, mine)
 
         return await self._database.write("disable_endpoint", disable)
+
+    async def arrange_endpoints(self) -> bool:
+        """See ``EndpointStore.arrange_endpoints``."""
+        return await self._database.write("arrange_endpoints", go_on)
 
     async def endpoint_secrets(self, tenant_id: TenantId, endpoint_id: EndpointId) -> Sequence[SigningSecret]:
         """See ``EndpointStore.endpoint_secrets``."""
@@ -189,13 +196,11 @@ def _locked(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] 
 def _rearrange(connection: Connection, found: Row[Any], settings: EndpointSettings) -> None:
     """Deliveries that wait go by the endpoint's new lane, in line or not."""
     before, lane = lane_of_row(found), lane_of(found.id, settings)
-    if found.is_fifo and settings.is_fifo and before != lane:
-        move_line(connection, before, lane)
     if found.is_fifo and not settings.is_fifo:
-        leave_line(connection, before)
-    move_waiting(connection, found.id, lane)
-    if settings.is_fifo and not found.is_fifo:
-        line_up(connection, found.id)
+        leave_line(connection, before, {"waits_for": None})
+    elif found.is_fifo and before != lane:
+        leave_line(connection, before, {"destination": lane})
+    arrange(connection, found.id, is_lined_up=not found.is_fifo)
 
 
 def _first_consent(settings: EndpointSettings) -> Consent:

@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from ringback_backends.sql.columns import Moment, microseconds_before, now
+from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.deliveries import RECORDS, SENDING
 from ringback_backends.sql.lane_columns import IN_LINE
@@ -95,7 +95,7 @@ def _looking() -> Select[Any]:
 # Made once: to put such statements together takes longer than to run them.
 _LOCK = (
     select(endpoints.c.id)
-    .where(endpoints.c.id.in_(_IDS), endpoints.c.is_fifo)
+    .where(endpoints.c.id.in_(_IDS), endpoints.c.is_fifo, endpoints.c.arranged_to.is_(None))
     .order_by(endpoints.c.id)
     .with_for_update(key_share=True)
 )
@@ -139,41 +139,14 @@ async def claim_heads(database: Database, owner: InstanceId, turns: Sequence[Lan
     return await database.write("claim_waiting", lambda connection: _claim(connection, owner, hold_s))
 
 
-def line_up(connection: Connection, endpoint_id: EndpointId) -> None:
-    """Put what waits for that endpoint in line, in the order of events. The caller holds the endpoint's row."""
-    due = and_(deliveries.c.endpoint_id == endpoint_id, READY, deliveries.c.next_attempt_at.is_not(None))
-    connection.execute(update(deliveries).where(due).values(waits_for=WaitReason.FIFO.value))
-    # the last in line is due now, each before it a microsecond earlier
-    place = func.row_number().over(order_by=events.c.seq.desc())
-    ranked = (
-        select(deliveries.c.id, place.label("place"))
-        .join_from(deliveries, delivery_targets, deliveries.c.id == delivery_targets.c.delivery_id)
-        .join(events, events.c.id == delivery_targets.c.event_id)
-        .where(due, _is(DeliveryState.PENDING))
-        .subquery()
-    )
-    moment = literal(connection.execute(select(now())).scalar_one(), Moment())
-    at = microseconds_before(moment, ranked.c.place)
-    connection.execute(update(deliveries).where(deliveries.c.id == ranked.c.id).values(next_attempt_at=at))
+def leave_line(connection: Connection, lane: str, changes: dict[str, Any]) -> None:
+    """What is just being sent stands in another line from now on, or in none; see ``arranging`` for what waits.
 
-
-def move_line(connection: Connection, lane: str, to_lane: str) -> None:
-    """The line goes on as it is in another lane. The caller holds the endpoint's row."""
-    _change_line(connection, lane, {"destination": to_lane})
-
-
-def leave_line(connection: Connection, lane: str) -> None:
-    """Nothing stands in line there any more. The caller holds the endpoint's row."""
-    _change_line(connection, lane, {"waits_for": None})
-
-
-def _change_line(connection: Connection, lane: str, changes: dict[str, Any]) -> None:
-    in_lane = and_(deliveries.c.destination == lane, IN_LINE)
-    connection.execute(update(deliveries).where(in_lane, READY).values(changes))
-    # Who records an attempt holds its delivery and waits for the endpoint, so here nobody waits for deliveries that are
-    # sent; the record looks at what the endpoint is then.
-    sent = select(deliveries.c.id).where(in_lane, SENDING).with_for_update(skip_locked=True)
-    ids = list(connection.execute(sent).scalars())
+    Who records an attempt holds its delivery and waits for the endpoint, which the caller holds, so here nobody waits
+    for deliveries: the record looks at what the endpoint is then.
+    """
+    sent = select(deliveries.c.id).where(deliveries.c.destination == lane, IN_LINE, SENDING)
+    ids = list(connection.execute(sent.with_for_update(skip_locked=True)).scalars())
     connection.execute(update(deliveries).where(deliveries.c.id.in_(ids), IN_LINE).values(changes))
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, select, true, update
 
+from ringback_backends.sql.arranging import arrange
 from ringback_backends.sql.columns import now
-from ringback_backends.sql.lines import line_up
 from ringback_backends.sql.operational import tell_of_endpoint
-from ringback_backends.sql.parking import free_parked, park_waiting
+from ringback_backends.sql.parking import park_waiting
 from ringback_backends.sql.tables import endpoints
 from ringback_schemas.endpoints import DisabledReason
 from ringback_schemas.operational import ENDPOINT_DISABLED, ENDPOINT_ENABLED
@@ -31,10 +31,8 @@ def switch_on(connection: Connection, condition: ColumnElement[bool]) -> None:
     row = connection.execute(update(endpoints).where(disabled).values(_FRESH).returning(endpoints.c.id)).one_or_none()
     if row is None:
         return
+    arrange(connection, row.id, is_lined_up=True)
     found = connection.execute(select(endpoints).where(endpoints.c.id == row.id)).one()
-    free_parked(connection, found.id)
-    if found.is_fifo:
-        line_up(connection, found.id)
     tell_of_endpoint(connection, ENDPOINT_ENABLED, found)
 
 

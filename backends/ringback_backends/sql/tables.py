@@ -50,6 +50,8 @@ api_keys = Table(
     Index("api_keys_tenant", "tenant_id", "id"),
 )
 
+ARRANGING = text("arranged_to IS NOT NULL")
+
 endpoints = Table(
     "endpoints",
     metadata,
@@ -79,6 +81,12 @@ endpoints = Table(
     Column("updated_at", Moment),
     # when somebody last let it have another chance
     Column("enabled_at", Moment),
+    # the last of its deliveries that was brought along after a change, while more wait for that; when the change was,
+    # and the newest event then, for those that are put in line (see ``arranging``)
+    Column("arranged_to", Name),
+    Column("arranged_at", Moment),
+    Column("arranged_seq", BigInteger),
+    Index("endpoints_arranging", "id", postgresql_where=ARRANGING, sqlite_where=ARRANGING),
     Index("endpoints_tenant", "tenant_id", "id"),
 )
 
