@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from ringback_schemas.ids import AuditId, TenantId
 
+CLI_ACTOR = "cli"
+"""Whoever works on the store itself, by commands: no API key says who that is."""
+
 
 class AuditAction(StrEnum):
     """What is on record: written before it is done, so that nothing happens unseen, though some of it then fails."""
@@ -33,7 +36,7 @@ class NewAuditEntry:
     tenant_id: TenantId
     """Whose things are touched."""
     actor: str
-    """The id of the API key that asked, or ``cli`` or ``notifier``."""
+    """The id of the API key that asked, or ``CLI_ACTOR``."""
     action: AuditAction
     target: str
     """The id of what is touched."""

@@ -1,4 +1,4 @@
-"""API keys and tenants in the store, without a running API."""
+"""API keys and tenants in the store, without a running API. What changes is put on record before, as over the API."""
 
 import asyncio
 import hashlib
@@ -12,8 +12,9 @@ from ringback.embedded import new_api_key
 from ringback.settings import Settings, load_settings
 from ringback_backends.contracts.store import Store
 from ringback_backends.sql import open_store
+from ringback_schemas.audit import CLI_ACTOR, AuditAction, NewAuditEntry
 from ringback_schemas.http import CreatedKeyBody, KeyBody, TenantBody
-from ringback_schemas.ids import DEFAULT_TENANT, KeyId, TenantId, check_id, new_id
+from ringback_schemas.ids import DEFAULT_TENANT, KeyId, TenantId, check_id, new_audit_id, new_id
 from ringback_schemas.tenants import ALL_SCOPES, ApiKeyRecord, Scope, TenantRecord
 from ringback_service.bootstrap import HINT_CHARACTERS
 
@@ -22,11 +23,12 @@ T = TypeVar("T")
 
 def create_key(name: str, scopes: Sequence[str], tenant_id: str | None) -> CreatedKeyBody:
     """A fresh key, in clear this once."""
-    key, wanted = new_api_key(), _scopes(scopes)
+    key, key_id, wanted = new_api_key(), KeyId(new_id("key")), _scopes(scopes)
 
     async def work(store: Store, tenant: TenantId) -> ApiKeyRecord:
+        await _audit(store, tenant, AuditAction.KEY_CREATED, key_id, scopes=" ".join(sorted(wanted)))
         return await store.create_key(
-            KeyId(new_id("key")), tenant, name, wanted, hashlib.sha256(key.encode()).digest(), key[:HINT_CHARACTERS]
+            key_id, tenant, name, wanted, hashlib.sha256(key.encode()).digest(), key[:HINT_CHARACTERS]
         )
 
     record = _with_store(tenant_id, work)
@@ -41,18 +43,33 @@ def list_keys(tenant_id: str | None) -> list[KeyBody]:
 def revoke_key(key_id: str, tenant_id: str | None) -> KeyBody | None:
     """The key, revoked; absent if unknown."""
     wanted = KeyId(check_id("key", key_id))
-    record = _with_store(tenant_id, lambda store, tenant: store.revoke_key(tenant, wanted))
+
+    async def work(store: Store, tenant: TenantId) -> ApiKeyRecord | None:
+        await _audit(store, tenant, AuditAction.KEY_REVOKED, wanted)
+        return await store.revoke_key(tenant, wanted)
+
+    record = _with_store(tenant_id, work)
     return None if record is None else _body(record)
 
 
 def create_tenant(name: str) -> TenantBody:
     """A fresh tenant, with a signing secret and no key."""
-    return _tenant(_with_store(None, lambda store, _: store.create_tenant(TenantId(new_id("ten")), name)))
+
+    async def work(store: Store, administrator: TenantId) -> TenantRecord:
+        tenant_id = TenantId(new_id("ten"))
+        await _audit(store, administrator, AuditAction.TENANT_CREATED, tenant_id)
+        return await store.create_tenant(tenant_id, name)
+
+    return _tenant(_with_store(None, work))
 
 
 def list_tenants() -> list[TenantBody]:
     """All tenants, oldest first."""
     return [_tenant(record) for record in _with_store(None, lambda store, _: store.list_tenants())]
+
+
+async def _audit(store: Store, tenant_id: TenantId, action: AuditAction, target: str, **detail: str) -> None:
+    await store.audit(NewAuditEntry(new_audit_id(), tenant_id, CLI_ACTOR, action, target, detail))
 
 
 def _with_store(tenant_id: str | None, work: Callable[[Store, TenantId], Awaitable[T]]) -> T:
