@@ -358,9 +358,11 @@ audit_log = Table(
     Column("target", Name, nullable=False),
     Column("detail", Text, nullable=False),
     Column("at", Moment, nullable=False),
+    Index("audit_log_age", "at"),
 )
 
 OPEN = text("state IN ('pending', 'running')")
+OVER = text("finished_at IS NOT NULL")
 
 replays = Table(
     "replays",
@@ -384,6 +386,7 @@ replays = Table(
     Column("started_at", Moment),
     Column("finished_at", Moment),
     Index("replays_open", "turn_at", "id", postgresql_where=OPEN, sqlite_where=OPEN),
+    Index("replays_age", "finished_at", postgresql_where=OVER, sqlite_where=OVER),
 )
 
 # all that is left of a job
