@@ -1,4 +1,4 @@
-"""A token bucket that keeps a rate in any window of a second. Pure: the time is passed in."""
+"""Keeps a rate in any window of a second: a bucket grants, a pace keeps apart. Pure: the time is passed in."""
 
 MARGIN = 0.02
 """Shares of the rate: so much is the bucket's size, and so much slower it fills."""
@@ -75,6 +75,42 @@ class Pace:
     def sent(self, now: float) -> None:
         """One is sent."""
         self._next_at = max(self._next_at, now) + self._each_s
+
+
+class Rate:
+    """Most sends a second: what a lane may take at once, and when each of it goes."""
+
+    __slots__ = ("_bucket", "_pace")
+
+    def __init__(self, per_s: float, now: float) -> None:
+        """With a full bucket; ``per_s`` is above 0."""
+        self._bucket = Bucket(per_s, now)
+        self._pace = Pace(per_s)
+
+    def change(self, per_s: float, now: float) -> None:
+        """Another rate from now on."""
+        self._bucket.set_rate(per_s, now)
+        self._pace.set_rate(per_s)
+
+    def available(self, now: float) -> int:
+        """How many may be taken now."""
+        return self._bucket.available(now)
+
+    def ready_at(self, now: float) -> float:
+        """When it is worth asking again."""
+        return self._bucket.ready_at(now)
+
+    def take(self, now: float) -> None:
+        """One is taken, granted or not: what was taken beyond the rate is waited for."""
+        self._bucket.take(now)
+
+    def pause_s(self, now: float) -> float:
+        """Seconds until one that was taken may be sent; to be asked again then."""
+        return self._pace.pause_s(now)
+
+    def sent(self, now: float) -> None:
+        """One is sent."""
+        self._pace.sent(now)
 
 
 def size_of(rate: float) -> int:

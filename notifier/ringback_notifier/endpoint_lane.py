@@ -6,7 +6,7 @@ endpoint's lane adds a rate and a cap of its own, and whether it takes one at a 
 
 from dataclasses import dataclass
 
-from ringback_notifier.bucket import Bucket, Pace
+from ringback_notifier.bucket import Rate
 from ringback_notifier.lane import Lane, Queue
 from ringback_schemas.deliveries import WaitReason
 from ringback_schemas.endpoints import EndpointRecord
@@ -41,7 +41,7 @@ def limits_of(endpoint: EndpointRecord, hold_s: float) -> Limits:
 class EndpointLane(Queue):
     """One endpoint with limits. Whatever is sent by it is in its destination's lane too."""
 
-    __slots__ = ("_bucket", "_limits", "_pace", "_sharers", "trunk")
+    __slots__ = ("_limits", "_rate", "_sharers", "trunk")
 
     def __init__(self, name: str, trunk: Lane, sharers: int, now: float) -> None:
         """``trunk`` is its destination's; ``sharers`` how many notifiers there are. No limits until they are known."""
@@ -49,8 +49,7 @@ class EndpointLane(Queue):
         self.trunk = trunk
         self._sharers = sharers
         self._limits = NO_LIMITS
-        self._bucket: Bucket | None = None
-        self._pace: Pace | None = None
+        self._rate: Rate | None = None
 
     def limit(self, limits: Limits, now: float) -> None:
         """These limits from now on."""
@@ -72,7 +71,7 @@ class EndpointLane(Queue):
         """As ``room``, whatever else goes to its destination."""
         most = self._most()
         room = max(0, most - self.in_flight)
-        return room if self._bucket is None else min(room, self._bucket.available(now))
+        return room if self._rate is None else min(room, self._rate.available(now))
 
     def room_for_newcomers(self, now: float, *, is_crowded: bool = False) -> int:
         """As ``room``, for deliveries that do not wait yet: they go behind those that do."""
@@ -84,7 +83,7 @@ class EndpointLane(Queue):
             return WaitReason.CIRCUIT
         if self.in_flight >= self._most():
             return WaitReason.IN_FLIGHT
-        if self._bucket is not None and self._bucket.available(now) < self._most() - self.in_flight:
+        if self._rate is not None and self._rate.available(now) < self._most() - self.in_flight:
             return WaitReason.RATE
         return self.trunk.reason(now)
 
@@ -92,8 +91,8 @@ class EndpointLane(Queue):
         """When there may be room without anything ending; absent when only that can make some."""
         if self.trunk.room(now) <= 0:
             return self.trunk.opens_at(now)
-        if self._bucket is not None and self.in_flight < self._most():
-            return self._bucket.ready_at(now)
+        if self._rate is not None and self.in_flight < self._most():
+            return self._rate.ready_at(now)
         return None
 
     def turn(self, room: int) -> LaneTurn:
@@ -105,24 +104,24 @@ class EndpointLane(Queue):
     def enter(self, now: float) -> bool:
         """A delivery is sent; True when it is a probe."""
         self.in_flight += 1
-        if self._bucket is not None:
-            self._bucket.take(now)
+        if self._rate is not None:
+            self._rate.take(now)
         return self.trunk.enter(now)
 
     @property
     def is_paced(self) -> bool:
         """Whether sends are kept apart."""
-        return self._pace is not None or self.trunk.is_paced
+        return self._rate is not None or self.trunk.is_paced
 
     def pause_s(self, now: float) -> float:
         """Seconds until one may be sent, that has room."""
         pause_s = self.trunk.pause_s(now)
-        return pause_s if self._pace is None else max(pause_s, self._pace.pause_s(now))
+        return pause_s if self._rate is None else max(pause_s, self._rate.pause_s(now))
 
     def sent(self, now: float) -> None:
         """One is sent."""
-        if self._pace is not None:
-            self._pace.sent(now)
+        if self._rate is not None:
+            self._rate.sent(now)
         self.trunk.sent(now)
 
     def leave(self, now: float, *, is_probe: bool) -> None:
@@ -148,14 +147,13 @@ class EndpointLane(Queue):
         return _UNBOUNDED if most is None else max(1, most // self._sharers)
 
     def _set_rate(self, now: float) -> None:
-        rate = self._limits.rate_per_s
-        if rate is None:
-            self._bucket = self._pace = None
-        elif self._bucket is None or self._pace is None:
-            self._bucket, self._pace = Bucket(rate / self._sharers, now), Pace(rate / self._sharers)
+        per_s = self._limits.rate_per_s
+        if per_s is None:
+            self._rate = None
+        elif self._rate is None:
+            self._rate = Rate(per_s / self._sharers, now)
         else:
-            self._bucket.set_rate(rate / self._sharers, now)
-            self._pace.set_rate(rate / self._sharers)
+            self._rate.change(per_s / self._sharers, now)
 
 
 _UNBOUNDED = 1_000_000

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass, field
 
-from ringback_notifier.bucket import Bucket, Pace
+from ringback_notifier.bucket import Rate
 from ringback_notifier.circuit import FAILURES, Breaker, BreakerPlan
 from ringback_schemas.deliveries import OUR_FAULTS, Verdict, WaitReason
 from ringback_schemas.lanes import Circuit, LaneTurn
@@ -61,7 +61,7 @@ class Queue:
 class Lane(Queue):
     """One destination. Its window is TCP's idea: it begins small and grows with every quick answer that used it up."""
 
-    __slots__ = ("_bucket", "_pace", "_plan", "_sharers", "_widest", "_window", "branches", "breaker", "held", "slow")
+    __slots__ = ("_plan", "_rate", "_sharers", "_widest", "_window", "branches", "breaker", "held", "slow")
 
     def __init__(self, destination: str, plan: LanePlan, widest: int, sharers: int, now: float) -> None:
         """``widest`` is how many slots the notifier has; ``sharers`` how many notifiers there are."""
@@ -77,16 +77,13 @@ class Lane(Queue):
         self._widest = widest
         self._sharers = sharers
         self._window = min(plan.slow_concurrency, widest)
-        self._bucket = None if plan.rate_per_s is None else Bucket(plan.rate_per_s / sharers, now)
-        self._pace = None if plan.rate_per_s is None else Pace(plan.rate_per_s / sharers)
+        self._rate = None if plan.rate_per_s is None else Rate(plan.rate_per_s / sharers, now)
 
     def share(self, sharers: int, now: float) -> None:
         """So many notifiers share its limits from now on."""
         self._sharers = sharers
-        if self._bucket is not None and self._plan.rate_per_s is not None:
-            self._bucket.set_rate(self._plan.rate_per_s / sharers, now)
-        if self._pace is not None and self._plan.rate_per_s is not None:
-            self._pace.set_rate(self._plan.rate_per_s / sharers)
+        if self._rate is not None and self._plan.rate_per_s is not None:
+            self._rate.change(self._plan.rate_per_s / sharers, now)
 
     def room(self, now: float, *, is_crowded: bool = False) -> int:
         """How many more may be sent; ``is_crowded`` when slow receivers hold much of the notifier."""
@@ -94,7 +91,7 @@ class Lane(Queue):
             return 1 if self.breaker.may_probe(now) else 0
         limit = 1 if is_crowded and self.slow else self._limit()
         room = max(0, limit - self.in_flight)
-        return room if self._bucket is None else min(room, self._bucket.available(now))
+        return room if self._rate is None else min(room, self._rate.available(now))
 
     def room_for_newcomers(self, now: float, *, is_crowded: bool = False) -> int:
         """As ``room``, for deliveries that do not wait yet.
@@ -102,14 +99,14 @@ class Lane(Queue):
         They go behind those that do, or a steady stream of new ones would starve the old. With all slots open to it
         the lane is no bottleneck: then the notifier's slots are, and the intake gives each source its turn.
         """
-        is_bottleneck = self._bucket is not None or self._limit() < self._widest
+        is_bottleneck = self._rate is not None or self._limit() < self._widest
         return 0 if self.is_waiting and is_bottleneck else self.room(now, is_crowded=is_crowded)
 
     def reason(self, now: float) -> WaitReason:
         """Why there is no more room."""
         if not self.breaker.is_closed:
             return WaitReason.CIRCUIT
-        if self._bucket is not None and self._bucket.available(now) < self._limit() - self.in_flight:
+        if self._rate is not None and self._rate.available(now) < self._limit() - self.in_flight:
             return WaitReason.RATE
         return WaitReason.IN_FLIGHT
 
@@ -117,15 +114,15 @@ class Lane(Queue):
         """When there may be room without anything ending; absent when only that can make some."""
         if not self.breaker.is_closed:
             return self.breaker.probe_at
-        if self._bucket is not None and self.in_flight < self._limit():
-            return self._bucket.ready_at(now)
+        if self._rate is not None and self.in_flight < self._limit():
+            return self._rate.ready_at(now)
         return None
 
     def enter(self, now: float) -> bool:
         """A delivery is sent; True when it is a probe."""
         self.in_flight += 1
-        if self._bucket is not None:
-            self._bucket.take(now)
+        if self._rate is not None:
+            self._rate.take(now)
         if self.breaker.is_closed:
             return False
         self.breaker.begin_probe()
@@ -134,16 +131,16 @@ class Lane(Queue):
     @property
     def is_paced(self) -> bool:
         """Whether sends are kept apart."""
-        return self._pace is not None
+        return self._rate is not None
 
     def pause_s(self, now: float) -> float:
         """Seconds until one may be sent, that has room."""
-        return 0.0 if self._pace is None else self._pace.pause_s(now)
+        return 0.0 if self._rate is None else self._rate.pause_s(now)
 
     def sent(self, now: float) -> None:
         """One is sent."""
-        if self._pace is not None:
-            self._pace.sent(now)
+        if self._rate is not None:
+            self._rate.sent(now)
 
     def slowed(self) -> None:
         """One of those in flight has become slow."""
@@ -180,7 +177,7 @@ class Lane(Queue):
     def is_new(self) -> bool:
         """Whether it is no different from a lane that was made this moment."""
         is_idle = self.in_flight == 0 and not self.is_waiting
-        return is_idle and self._bucket is None and self.breaker.is_closed and self._window == self._base
+        return is_idle and self._rate is None and self.breaker.is_closed and self._window == self._base
 
     @property
     def is_forgettable(self) -> bool:
