@@ -9,10 +9,8 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,12 @@ import asyncpg  # noqa: E402 - found through the line above, as the rest
 
 import machine  # noqa: E402
 import measure  # noqa: E402
-import procs  # noqa: E402
 import report  # noqa: E402
 import run  # noqa: E402
 import stacks  # noqa: E402
 from ringback_schemas.ids import DEFAULT_TENANT  # noqa: E402
-from tests.servers import PostgresServer, RabbitServer, fresh_database, fresh_vhost  # noqa: E402
 
-RINGBACK = next(stack for stack in stacks.STACKS if stack.name == "ringback")
+RINGBACK = stacks.named("ringback")
 CHUNK = 250_000
 FLOOD = 10_000
 DRAIN_S = 12.0
@@ -47,20 +43,6 @@ SELECT :tenant, 'job_0' || lpad(to_hex(n), 25, '0'), convert_to('{"text":"' || r
        '[]', '[]'
 FROM generate_series(:first, :last) AS n;
 """
-
-
-@contextmanager
-def site(postgres: PostgresServer, rabbit: RabbitServer) -> Iterator[stacks.Site]:
-    """An empty database with Ringback's tables, and an empty virtual host."""
-    with ExitStack() as stack:
-        made = stacks.Site(
-            stack.enter_context(fresh_database(postgres.url)),
-            stack.enter_context(fresh_vhost(rabbit.url, rabbit.management_url)),
-            procs.free_port(),
-            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-growth-"))),
-        )
-        measure.prepare(RINGBACK, made)
-        yield made
 
 
 async def fill(url: str, script: str, first: int, last: int, callback: str = "") -> None:
@@ -118,7 +100,7 @@ def run_all(*, full: bool) -> dict[str, Any]:
         about = machine.describe(postgres.url, rabbit, [RINGBACK])
         callback = f"{bench.receiver_url}/hook"
         finished = (HERE / "growth.sql").read_text()
-        with site(postgres, rabbit) as made:
+        with run.prepared(RINGBACK, postgres, rabbit) as made:
             note("0 finished jobs kept", lambda: flood(bench, made))
             kept = 0
             for rows in (100_000 * factor, 1_000_000 * factor):
@@ -126,16 +108,16 @@ def run_all(*, full: bool) -> dict[str, Any]:
                 kept = rows
                 note(f"{rows:,} finished jobs kept", lambda: flood(bench, made))
         for rows in (50_000, 100_000 * factor):
-            with site(postgres, rabbit) as made:
+            with run.prepared(RINGBACK, postgres, rabbit) as made:
                 with measure.running(bench, RINGBACK, made):
                     pass  # the tenant and its secret are there from now on
                 asyncio.run(fill(made.database_url, BACKLOG, 1, rows, callback))
                 note(f"backlog of {rows:,}", lambda: drain(bench, made))
-        with site(postgres, rabbit) as made:
+        with run.prepared(RINGBACK, postgres, rabbit) as made:
             # what many destinations are held against: they too need a new connection for almost every webhook
             note("10 destinations, connections closed by them", lambda: flood(bench, made, 10, "/hook/once"))
         for destinations in (10, 1_000 * factor, 10_000 * factor):
-            with site(postgres, rabbit) as made:
+            with run.prepared(RINGBACK, postgres, rabbit) as made:
                 note(f"{destinations:,} destinations", lambda: flood(bench, made, destinations))  # noqa: B023
     return {"about": about, "cases": cases}
 

@@ -6,8 +6,6 @@
 import argparse
 import json
 import sys
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,10 @@ sys.path.insert(0, str(HERE.parent))
 
 import machine  # noqa: E402 - found through the line above, as the rest
 import measure  # noqa: E402
-import procs  # noqa: E402
 import report  # noqa: E402
 import run  # noqa: E402
 import stacks  # noqa: E402
-from tests.servers import PostgresServer, RabbitServer, fresh_database, fresh_vhost  # noqa: E402
+from tests.servers import PostgresServer, RabbitServer  # noqa: E402
 
 RESULTS = stacks.HERE / "results" / "memory.json"
 STEP = 10_000
@@ -31,15 +28,7 @@ def measure_one(
     with_: measure.Bench, stack: stacks.Stack, postgres: PostgresServer, rabbit: RabbitServer, steps: int
 ) -> list[dict[str, float]]:
     """Resident set of each process in MiB: after a warm-up, then after each step."""
-    with ExitStack() as exits:
-        site = stacks.Site(
-            exits.enter_context(fresh_database(postgres.url)),
-            exits.enter_context(fresh_vhost(rabbit.url, rabbit.management_url)),
-            procs.free_port(),
-            Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="ringback-memory-"))),
-        )
-        measure.prepare(stack, site)
-        driver = exits.enter_context(measure.running(with_, stack, site))
+    with run.prepared(stack, postgres, rabbit) as site, measure.running(with_, stack, site) as driver:
         driver.load(jobs=200)
         rows = [_resident(driver)]
         for number in range(1, steps + 1):

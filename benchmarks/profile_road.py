@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,13 @@ sys.path.insert(0, str(HERE.parent))
 import machine  # noqa: E402 - found through the line above, as the rest
 import measure  # noqa: E402
 import peers_venv  # noqa: E402
-import procs  # noqa: E402
 import report  # noqa: E402
 import run  # noqa: E402
 import stacks  # noqa: E402
-from tests.servers import PostgresServer, RabbitServer, fresh_database, fresh_vhost  # noqa: E402
+from tests.servers import PostgresServer, RabbitServer  # noqa: E402
 
 RESULTS = stacks.HERE / "results" / "profile.json"
-RINGBACK = next(stack for stack in stacks.STACKS if stack.name == "ringback")
+RINGBACK = stacks.named("ringback")
 JOBS = 20_000
 SAMPLES_PER_S = 150
 SECONDS = 9
@@ -107,19 +105,14 @@ def _spread(cpu_us: float, by_group: Mapping[str, float]) -> dict[str, float]:
 
 def measure_all(postgres: PostgresServer, rabbit: RabbitServer, bench: measure.Bench) -> dict[str, Any]:
     """The profile of a stack of its own."""
-    with ExitStack() as exits:
-        folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="ringback-profile-")))
-        site = stacks.Site(
-            exits.enter_context(fresh_database(postgres.url)),
-            exits.enter_context(fresh_vhost(rabbit.url, rabbit.management_url)),
-            procs.free_port(),
-            folder,
-        )
-        measure.prepare(RINGBACK, site)
-        driver = exits.enter_context(measure.running(bench, RINGBACK, site))
+    with (
+        run.prepared(RINGBACK, postgres, rabbit) as site,
+        measure.running(bench, RINGBACK, site) as driver,
+        tempfile.TemporaryDirectory(prefix="ringback-profile-") as folder,
+    ):
         driver.load(jobs=2_000)
-        spied = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="ringback-profile-")))
-        return {"about": machine.describe(postgres.url, rabbit, [RINGBACK]), "us_per_job": profile(driver, spied)}
+        us_per_job = profile(driver, Path(folder))
+        return {"about": machine.describe(postgres.url, rabbit, [RINGBACK]), "us_per_job": us_per_job}
 
 
 def main() -> None:

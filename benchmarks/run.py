@@ -56,23 +56,37 @@ def bench(plan: measure.Plan, postgres: PostgresServer, rabbit: RabbitServer) ->
         yield measure.Bench(url, {**pids, **fleet.pids}, plan)
 
 
+@contextmanager
+def site(postgres: PostgresServer, rabbit: RabbitServer) -> Iterator[stacks.Site]:
+    """Where nothing is yet: an empty database, virtual host and folder, gone with the block, and a free port."""
+    with ExitStack() as stack:
+        yield stacks.Site(
+            stack.enter_context(fresh_database(postgres.url)),
+            stack.enter_context(fresh_vhost(rabbit.url, rabbit.management_url)),
+            procs.free_port(),
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-bench-"))),
+        )
+
+
+@contextmanager
+def prepared(stack: stacks.Stack, postgres: PostgresServer, rabbit: RabbitServer) -> Iterator[stacks.Site]:
+    """A site with the stack's tables."""
+    with site(postgres, rabbit) as made:
+        measure.prepare(stack, made)
+        yield made
+
+
 def measure_one(
     with_: measure.Bench, stack: stacks.Stack, postgres: PostgresServer, rabbit: RabbitServer
 ) -> dict[str, Any] | None:
     """The stack's figures, on a database and a virtual host of its own; nothing when it failed, which is told."""
-    with ExitStack() as site_stack:
-        site = stacks.Site(
-            site_stack.enter_context(fresh_database(postgres.url)),
-            site_stack.enter_context(fresh_vhost(rabbit.url, rabbit.management_url)),
-            procs.free_port(),
-            Path(site_stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-bench-"))),
-        )
+    with site(postgres, rabbit) as made:
         try:
-            return measure.measure(with_, stack, site)
+            return measure.measure(with_, stack, made)
         except Exception:  # noqa: BLE001 - one stack that fails shall not cost the others their figures
             print(f"  {stack.name} FAILED", flush=True)
             traceback.print_exc()
-            for log in sorted(site.folder.glob("*.log")):
+            for log in sorted(made.folder.glob("*.log")):
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}", flush=True)
             return None
 

@@ -177,3 +177,8 @@ STACKS = [
         packages=("fastapi", "uvicorn", "dramatiq", "pika", "psycopg", "requests"),
     ),
 ]
+
+
+def named(name: str) -> Stack:
+    """The stack of that name; there must be one."""
+    return next(stack for stack in STACKS if stack.name == name)
