@@ -1,9 +1,7 @@
 """The client itself: a method for each thing that the API can do."""
 
-import asyncio
-import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from types import TracebackType
@@ -16,6 +14,7 @@ from ringback.client.endpoints import EndpointCalls
 from ringback.client.errors import StillRunning
 from ringback.client.events import Asked, Event, OnConnection, follow_events, read_events
 from ringback.client.paging import pages
+from ringback.client.polling import OnUpdate, poll_until_done
 from ringback.client.replays import ReplayCalls
 from ringback.client.secrets import SecretCalls
 from ringback.client.transport import Transport
@@ -32,7 +31,6 @@ from ringback_schemas.states import DeliveryState, JobState
 
 GIVE_UP_AFTER_S = 60.0
 FIRST_POLL_S = 0.05
-LONGEST_POLL_S = 2.0
 
 
 class Client:
@@ -129,7 +127,7 @@ class Client:
         job_id: str,
         *,
         timeout_s: float | None = None,
-        on_update: Callable[[JobBody], None] | None = None,
+        on_update: OnUpdate[JobBody] | None = None,
     ) -> JobBody:
         """The job once it is done, however it ended: look at ``state``.
 
@@ -143,19 +141,13 @@ class Client:
         Raises:
             StillRunning: it was not done in time.
         """
-        started = time.monotonic()
-        pause_s = FIRST_POLL_S
-        while True:
-            job = await self.get(job_id)
-            if on_update is not None:
-                on_update(job)
-            if job.done:
-                return job
-            left_s = float("inf") if timeout_s is None else started + timeout_s - time.monotonic()
-            if left_s <= 0:
-                raise StillRunning(job, timeout_s or 0.0)
-            await asyncio.sleep(min(pause_s, left_s))
-            pause_s = min(LONGEST_POLL_S, pause_s * 1.5)
+        return await poll_until_done(
+            lambda: self.get(job_id),
+            first_poll_s=FIRST_POLL_S,
+            timeout_s=timeout_s,
+            on_update=on_update,
+            too_late=StillRunning,
+        )
 
     async def result(self, job_id: str) -> Any:
         """What the task returned, as JSON values.

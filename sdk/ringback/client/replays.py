@@ -1,8 +1,6 @@
 """What the client can do with replays: many deliveries sent again."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import TypedDict, Unpack
 
@@ -10,13 +8,13 @@ from pydantic_core import to_json
 
 from ringback.client.errors import StillReplaying
 from ringback.client.paging import pages
+from ringback.client.polling import OnUpdate, poll_until_done
 from ringback.client.transport import Transport
 from ringback_schemas.http import ReplayBody, ReplayPage
 from ringback_schemas.ids import check_id
 from ringback_schemas.states import DeliveryState
 
 FIRST_POLL_S = 0.1
-LONGEST_POLL_S = 2.0
 
 
 class ReplayFilter(TypedDict, total=False):
@@ -73,7 +71,7 @@ class ReplayCalls:
         replay_id: str,
         *,
         timeout_s: float | None = None,
-        on_update: Callable[[ReplayBody], None] | None = None,
+        on_update: OnUpdate[ReplayBody] | None = None,
     ) -> ReplayBody:
         """The replay once it is done or cancelled: everything is due then, though not yet sent.
 
@@ -85,18 +83,13 @@ class ReplayCalls:
         Raises:
             StillReplaying: it was not done in time.
         """
-        started, pause_s = time.monotonic(), FIRST_POLL_S
-        while True:
-            replay = await self.get(replay_id)
-            if on_update is not None:
-                on_update(replay)
-            if replay.done:
-                return replay
-            left_s = float("inf") if timeout_s is None else started + timeout_s - time.monotonic()
-            if left_s <= 0:
-                raise StillReplaying(replay, timeout_s or 0.0)
-            await asyncio.sleep(min(pause_s, left_s))
-            pause_s = min(LONGEST_POLL_S, pause_s * 1.5)
+        return await poll_until_done(
+            lambda: self.get(replay_id),
+            first_poll_s=FIRST_POLL_S,
+            timeout_s=timeout_s,
+            on_update=on_update,
+            too_late=StillReplaying,
+        )
 
     async def _replay(
         self, method: str, path: str, *, body: bytes | None = None, is_repeatable: bool = True
