@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from ringback.client.endpoints import EndpointCalls
 from ringback.client.errors import StillRunning
 from ringback.client.events import Asked, Event, OnConnection, follow_events, read_events
+from ringback.client.moments import in_utc
 from ringback.client.paging import pages
 from ringback.client.polling import OnUpdate, poll_until_done
 from ringback.client.replays import ReplayCalls
@@ -252,13 +253,5 @@ class Client:
 
 
 def _moment(moment: datetime | None) -> str | None:
-    """RFC 3339.
-
-    Raises:
-        ValueError: it does not say which offset it has, so nobody could know when it is.
-    """
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        raise ValueError("times must be aware: datetime.now(UTC), not datetime.now()")
-    return moment.astimezone(UTC).isoformat()
+    """RFC 3339. Raises as ``in_utc``."""
+    return None if moment is None else in_utc(moment).isoformat()

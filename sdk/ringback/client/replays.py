@@ -1,12 +1,13 @@
 """What the client can do with replays: many deliveries sent again."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypedDict, Unpack
 
 from pydantic_core import to_json
 
 from ringback.client.errors import StillReplaying
+from ringback.client.moments import in_utc
 from ringback.client.paging import pages
 from ringback.client.polling import OnUpdate, poll_until_done
 from ringback.client.transport import Transport
@@ -46,9 +47,6 @@ class ReplayCalls:
         Raises:
             ValueError: a time is not aware.
         """
-        for moment in (wanted.get("created_after"), wanted.get("created_before")):
-            if moment is not None and moment.tzinfo is None:
-                raise ValueError("times must be aware: datetime.now(UTC), not datetime.now()")
         body = to_json({"filter": _in_utc(wanted), "dry_run": dry_run})
         return await self._replay("POST", "/v1/replays", body=body, is_repeatable=False)
 
@@ -104,7 +102,7 @@ def _path(replay_id: str) -> str:
 
 def _in_utc(wanted: ReplayFilter) -> dict[str, object]:
     return {
-        name: value.astimezone(UTC) if isinstance(value, datetime) else value
+        name: in_utc(value) if isinstance(value, datetime) else value
         for name, value in wanted.items()
         if value is not None
     }
