@@ -7,7 +7,6 @@ are added to those of the case before.
 
 import argparse
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import asyncpg  # noqa: E402 - found through the line above, as the rest
 
+import document  # noqa: E402
 import machine  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
@@ -30,7 +30,8 @@ RINGBACK = stacks.named("ringback")
 CHUNK = 250_000
 FLOOD = 10_000
 DRAIN_S = 12.0
-RESULTS = stacks.HERE / "results" / "growth.json"
+SECTION = document.Section("growth", "growth.py", document.RESULTS / "growth.json")
+GROUPS = ("kept", "backlog", "destinations")
 
 BACKLOG = """
 INSERT INTO jobs (id, tenant_id, type, queue, priority, state, attempt, uncharged, losses, max_attempts, timeout_s,
@@ -122,14 +123,28 @@ def run_all(*, full: bool) -> dict[str, Any]:
     return {"about": about, "cases": cases}
 
 
+def table(outcome: document.Figures) -> str:
+    """Each case beside the first of its group."""
+    rows = []
+    for group in GROUPS:
+        cases = {name: figures for name, figures in outcome["cases"].items() if group in name}
+        first = next(iter(cases.values()))
+        for name, figures in cases.items():
+            cpu = report.total_cpu_us(figures)
+            times = cpu / report.total_cpu_us(first)
+            database = figures["cpu_us_per_job"]["postgresql"]
+            rows.append([name, f"{figures['road_per_s']:,.0f}", f"{cpu:,.0f}", f"{database:,.0f}", f"{times:.2f}"])
+    head = ["case", "whole road /s", "CPU of all, µs a job", "of it PostgreSQL", "times the first of its kind"]
+    return document.table(head, rows)
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="ten times as far")
     options = parser.parse_args()
     outcome = run_all(full=options.full)
-    RESULTS.write_text(json.dumps(outcome, indent=1) + "\n")
-    report.write_growth(outcome)
+    SECTION.write(outcome, f"{document.where(outcome)}\n\n{table(outcome)}")
 
 
 if __name__ == "__main__":

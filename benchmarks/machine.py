@@ -82,7 +82,7 @@ def _versions(stack: stacks.Stack) -> dict[str, str]:
     if not stack.is_peer:
         return {name: metadata.version(name) for name in stack.packages}
     script = "import sys; from importlib.metadata import version as v; print(*[v(n) for n in sys.argv[1:]])"
-    command = [stacks.PEER_BIN / "python", "-c", script, *stack.packages]
+    command = [str(stacks.PEER_BIN / "python"), "-c", script, *stack.packages]
     told = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.split()
     return dict(zip(stack.packages, told, strict=True))
 

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-import machine  # noqa: E402 - found through the line above, as the rest
+import document  # noqa: E402 - found through the line above, as the rest
+import machine  # noqa: E402
 import measure  # noqa: E402
-import report  # noqa: E402
 import run  # noqa: E402
 import stacks  # noqa: E402
 from tests.servers import PostgresServer, RabbitServer  # noqa: E402
 
-RESULTS = stacks.HERE / "results" / "memory.json"
+SECTION = document.Section("memory", "memory.py", document.RESULTS / "memory.json")
 STEP = 10_000
 OURS = [stack for stack in stacks.STACKS if stack.is_ringback]
 
@@ -42,6 +41,18 @@ def _resident(driver: measure.Driver) -> dict[str, float]:
     return {name: driver.memory()[name]["largest_rss"] for name in driver.fleet.pids}
 
 
+def table(outcome: document.Figures) -> str:
+    """The resident set of each process, in MiB, by how many jobs it has seen."""
+    measured = outcome["resident_mib"]
+    names = [name for rows in measured.values() for name in rows[0]]
+    steps = zip(*measured.values(), strict=True)
+    rows = [
+        [f"{number * outcome['step']:,}", *[f"{each[name]:.0f}" for each in step for name in each]]
+        for number, step in enumerate(steps)
+    ]
+    return document.table(["jobs so far", *names], rows)
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -53,10 +64,9 @@ def main() -> None:
             "step": STEP,
             "resident_mib": {stack.name: measure_one(with_, stack, postgres, rabbit, options.steps) for stack in OURS},
         }
-    print(report.memory_table(outcome))
+    print(table(outcome))
     if options.steps == 10:
-        RESULTS.write_text(json.dumps(outcome, indent=1) + "\n")
-        report.write_memory(outcome)
+        SECTION.write(outcome, f"{document.where(outcome)}\n\n{table(outcome)}")
 
 
 if __name__ == "__main__":

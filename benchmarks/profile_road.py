@@ -17,15 +17,16 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-import machine  # noqa: E402 - found through the line above, as the rest
+import document  # noqa: E402 - found through the line above, as the rest
+import machine  # noqa: E402
 import measure  # noqa: E402
 import peers_venv  # noqa: E402
-import report  # noqa: E402
 import run  # noqa: E402
 import stacks  # noqa: E402
 from tests.servers import PostgresServer, RabbitServer  # noqa: E402
 
-RESULTS = stacks.HERE / "results" / "profile.json"
+SECTION = document.Section("profile", "profile_road.py", document.RESULTS / "profile.json")
+BEFORE = document.RESULTS / "profile-before.json"
 RINGBACK = stacks.named("ringback")
 JOBS = 20_000
 SAMPLES_PER_S = 150
@@ -115,6 +116,28 @@ def measure_all(postgres: PostgresServer, rabbit: RabbitServer, bench: measure.B
         return {"about": machine.describe(postgres.url, rabbit, [RINGBACK]), "us_per_job": us_per_job}
 
 
+def table(now: document.Figures, before: document.Figures) -> str:
+    """µs of a job by what was done, for each process: before → now."""
+    by_process, by_process_before = now["us_per_job"], before["us_per_job"]
+    groups = dict.fromkeys(group for each in by_process.values() for group in each)
+    rows = [
+        [
+            group,
+            *[
+                _change(by_process_before[name].get(group, 0.0), each.get(group, 0.0))
+                for name, each in by_process.items()
+            ],
+        ]
+        for group in sorted(groups, key=lambda group: -sum(each.get(group, 0.0) for each in by_process.values()))
+    ]
+    totals = [_change(sum(by_process_before[name].values()), sum(each.values())) for name, each in by_process.items()]
+    return document.table(["µs a job", *by_process], [*rows, ["**all**", *totals]])
+
+
+def _change(before: float, now: float) -> str:
+    return f"{before:.0f} → {now:.0f}"
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -123,9 +146,12 @@ def main() -> None:
     peers_venv.prepare()
     with run.servers() as (postgres, rabbit), run.bench(measure.Plan(), postgres, rabbit) as bench:
         outcome = measure_all(postgres, rabbit, bench)
-    (options.out or RESULTS).write_text(json.dumps(outcome, indent=1) + "\n")
-    if options.out is None:
-        report.write_profile(outcome, json.loads(RESULTS.with_name("profile-before.json").read_text()))
+    if options.out is not None:
+        SECTION.keep(outcome, options.out)
+        return
+    before = json.loads(BEFORE.read_text())
+    since = f"Before: commit {before['about']['commit']}. Now: {document.where(outcome)}"
+    SECTION.write(outcome, f"{since}\n\n{table(outcome, before)}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-import machine  # noqa: E402 - found through the line above, as the rest
+import document  # noqa: E402 - found through the line above, as the rest
+import machine  # noqa: E402
 import measure  # noqa: E402
 import peers_venv  # noqa: E402
 import procs  # noqa: E402
@@ -127,7 +128,7 @@ def main() -> None:
     print(report.tables(outcome))
     if not options.stacks and not options.rates:
         report.write(outcome)
-        print(f"\nwritten: {report.DOCUMENT}, {report.PICTURE}, {report.RAW}")
+        print(f"\nwritten: {document.DOCUMENT}, {report.PICTURE}, {report.SECTION.raw}")
 
 
 if __name__ == "__main__":
