@@ -3,15 +3,17 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ringback.cli.connection import call
 from ringback.client import Client
 from ringback_schemas.http import DeliveryBody, EndpointBody, JobBody
 from ringback_schemas.states import DeliveryState, JobState
+
+T = TypeVar("T")
 
 FIRST_ATTEMPT_WITHIN_S = 40.0
 """Longer than any endpoint may take to answer."""
@@ -53,44 +55,28 @@ def wait_for(job_id: str, timeout_s: float | None) -> JobBody:
 
 def list_jobs(*, states: Sequence[JobState], limit: int, **filters: str | None) -> list[JobBody]:
     """At most so many jobs, newest first."""
-
-    async def work(client: Client) -> list[JobBody]:
-        found: list[JobBody] = []
-        async for job in client.jobs(state=states, **filters):  # type: ignore[arg-type]  # names of str filters only
-            found.append(job)
-            if len(found) >= limit:
-                break
-        return found
-
-    return call(work)
+    # mypy cannot know that filters are only those of jobs() that are texts
+    return call(lambda client: first(limit, client.jobs(state=states, **filters)))  # type: ignore[arg-type]
 
 
 def list_deliveries(*, states: Sequence[DeliveryState], limit: int) -> list[DeliveryBody]:
     """At most so many deliveries, newest first."""
-
-    async def work(client: Client) -> list[DeliveryBody]:
-        found: list[DeliveryBody] = []
-        async for delivery in client.all_deliveries(state=states):
-            found.append(delivery)
-            if len(found) >= limit:
-                break
-        return found
-
-    return call(work)
+    return call(lambda client: first(limit, client.all_deliveries(state=states)))
 
 
 def list_endpoints(limit: int) -> list[EndpointBody]:
     """At most so many endpoints, newest first."""
+    return call(lambda client: first(limit, client.endpoints.list()))
 
-    async def work(client: Client) -> list[EndpointBody]:
-        found: list[EndpointBody] = []
-        async for endpoint in client.endpoints.list():
-            found.append(endpoint)
-            if len(found) >= limit:
-                break
-        return found
 
-    return call(work)
+async def first(limit: int, found: AsyncIterator[T]) -> list[T]:
+    """The first of them, at most so many; no more is asked for than it takes. ``limit`` is at least 1."""
+    taken: list[T] = []
+    async for one in found:
+        taken.append(one)
+        if len(taken) >= limit:
+            break
+    return taken
 
 
 def send_endpoint_test(endpoint_id: str, *, wait: bool) -> DeliveryBody:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ringback.cli.asking import first
 from ringback.cli.connection import call
 from ringback.cli.output import ago, print_fields
 from ringback.client import Client
@@ -32,16 +33,7 @@ def get_replay(replay_id: str, *, wait: bool, timeout_s: float | None) -> Replay
 
 def list_replays(limit: int) -> list[ReplayBody]:
     """At most so many replays, newest first."""
-
-    async def work(client: Client) -> list[ReplayBody]:
-        found: list[ReplayBody] = []
-        async for replay in client.replays.list():
-            found.append(replay)
-            if len(found) >= limit:
-                break
-        return found
-
-    return call(work)
+    return call(lambda client: first(limit, client.replays.list()))
 
 
 def show_replay(replay: ReplayBody) -> None:
