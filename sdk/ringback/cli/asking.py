@@ -1,14 +1,13 @@
-"""What commands ask of the API, and how waiting looks."""
+"""What commands ask of the API."""
 
 import asyncio
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ringback.cli.connection import call
+from ringback.cli.progress import progress
 from ringback.client import Client
 from ringback_schemas.http import DeliveryBody, EndpointBody, JobBody
 from ringback_schemas.states import DeliveryState, JobState
@@ -36,7 +35,7 @@ def submit_job(submission: Submission, *, wait: bool, timeout_s: float | None) -
         job = await client.submit(submission.type, submission.payload, **submission.options)
         if not wait:
             return job
-        with _progress() as show:
+        with progress(_line) as show:
             show(job)
             return await client.wait(job.id, timeout_s=timeout_s, on_update=show)
 
@@ -47,7 +46,7 @@ def wait_for(job_id: str, timeout_s: float | None) -> JobBody:
     """The job, done."""
 
     async def work(client: Client) -> JobBody:
-        with _progress() as show:
+        with progress(_line) as show:
             return await client.wait(job_id, timeout_s=timeout_s, on_update=show)
 
     return call(work)
@@ -93,19 +92,6 @@ def send_endpoint_test(endpoint_id: str, *, wait: bool) -> DeliveryBody:
     return call(work)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[JobBody], None]]:
-    """Shows on standard error how a job goes on: one living line on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    with console.status("…") as status:
-        yield lambda job: status.update(f"{job.id} {job.type}: {describe(job)}")
-
-
 def describe(job: JobBody) -> str:
     """The state of a job in a few words."""
     words = [str(job.state)]
@@ -119,3 +105,7 @@ def describe(job: JobBody) -> str:
     if job.waiting_reason:
         words.append(job.waiting_reason)
     return ", ".join(words)
+
+
+def _line(job: JobBody) -> str:
+    return f"{job.id} {job.type}: {describe(job)}"

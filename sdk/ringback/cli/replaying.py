@@ -1,12 +1,9 @@
-"""What commands ask about replays, how waiting for one looks, and what is shown of it."""
-
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+"""What commands ask about replays, and what is shown of one."""
 
 from ringback.cli.asking import first
 from ringback.cli.connection import call
 from ringback.cli.output import ago, print_fields
+from ringback.cli.progress import progress
 from ringback.client import Client
 from ringback.client.replays import ReplayFilter
 from ringback_schemas.http import ReplayBody
@@ -73,17 +70,9 @@ def _some(count: int, meaning: str) -> str | None:
 
 
 async def _waited_for(client: Client, replay_id: str, timeout_s: float | None) -> ReplayBody:
-    with _progress() as show:
+    with progress(_line) as show:
         return await client.replays.wait(replay_id, timeout_s=timeout_s, on_update=show)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[ReplayBody], None]]:
-    """One living line on standard error, on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("…") as status:
-        yield lambda replay: status.update(f"{replay.id}: {describe(replay)}")
+def _line(replay: ReplayBody) -> str:
+    return f"{replay.id}: {describe(replay)}"
