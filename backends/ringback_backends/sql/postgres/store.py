@@ -2,15 +2,6 @@
 
 from typing import Self
 
-from ringback_backends.sql.arming import ArmingQueries
-from ringback_backends.sql.audit import AuditQueries
-from ringback_backends.sql.deliveries import DeliveryQueries
-from ringback_backends.sql.endpoints import EndpointQueries
-from ringback_backends.sql.feed import FeedQueries
-from ringback_backends.sql.instances import InstanceQueries
-from ringback_backends.sql.jobs import JobQueries
-from ringback_backends.sql.keys import KeyQueries
-from ringback_backends.sql.lines import LineQueries
 from ringback_backends.sql.postgres.accept import PostgresAccept
 from ringback_backends.sql.postgres.claims import PostgresClaims
 from ringback_backends.sql.postgres.deliveries import PostgresDeliveries
@@ -20,12 +11,8 @@ from ringback_backends.sql.postgres.finish import PostgresFinish
 from ringback_backends.sql.postgres.lanes import PostgresLanes
 from ringback_backends.sql.postgres.pool import Pool
 from ringback_backends.sql.postgres.recording import PostgresRecording
-from ringback_backends.sql.replays import ReplayQueries
-from ringback_backends.sql.retention import RetentionQueries
-from ringback_backends.sql.schema import SchemaQueries
+from ringback_backends.sql.shared_store import SharedStore
 from ringback_backends.sql.signing import SecretBox
-from ringback_backends.sql.telling import EventQueries
-from ringback_backends.sql.tenants import TenantQueries
 
 
 class PostgresStore(
@@ -36,28 +23,14 @@ class PostgresStore(
     PostgresRecording,
     PostgresLanes,
     PostgresFeed,
-    JobQueries,
-    DeliveryQueries,
-    LineQueries,
-    EventQueries,
-    FeedQueries,
-    EndpointQueries,
-    ArmingQueries,
-    AuditQueries,
-    ReplayQueries,
-    RetentionQueries,
-    InstanceQueries,
-    TenantQueries,
-    KeyQueries,
-    SchemaQueries,
+    SharedStore,
 ):
     """Fulfils ``Store``: set-based statements over a pool of their own, the rest in SQLAlchemy Core."""
 
     def __init__(self, pool: Pool, database: PostgresDatabase, secret_box: SecretBox) -> None:
         """Closes both at its end."""
+        super().__init__(database, secret_box)
         self._pool = pool
-        self._database = database
-        self._secret_box = secret_box
 
     @classmethod
     async def open(cls, dsn: str, size: int, secret_box: SecretBox, deadline_s: float) -> Self:
@@ -70,4 +43,4 @@ class PostgresStore(
     async def close(self) -> None:
         """See ``Store.close``."""
         await self._pool.close()
-        await self._database.close()
+        await super().close()
