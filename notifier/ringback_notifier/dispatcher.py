@@ -15,11 +15,12 @@ from ringback_backends.contracts.broker import DELIVERIES
 from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
 from ringback_backends.contracts.store import Store
 from ringback_notifier.lane import SLOW_S, LanePlan
-from ringback_notifier.lanes import AnyLane, Circuits, Lanes
+from ringback_notifier.lanes import Circuits, Lanes
 from ringback_notifier.letters import Letter, Letters, Unwanted
 from ringback_notifier.outcomes import conclude, without_foreign_text
 from ringback_notifier.proxy_gate import ProxyGate, tells_of_proxy
 from ringback_notifier.replies import Failed, Sent
+from ringback_notifier.roster import AnyLane
 from ringback_notifier.sender import Sender
 from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome, DeliveryRef, Verdict
 from ringback_schemas.endpoints import DisabledReason
@@ -280,7 +281,7 @@ class Dispatcher:
 
     def _count_slow(self, more: int) -> None:
         self._slow += more
-        self.lanes.is_crowded = self._slow > self._terms.slow_concurrency // 2
+        self.lanes.crowd(is_crowded=self._slow > self._terms.slow_concurrency // 2)
         self._on_room()
 
     async def _prepare(self, claimed: ClaimedDelivery) -> Letter | Sent | Unwanted:

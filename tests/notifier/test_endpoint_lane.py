@@ -1,5 +1,6 @@
 """Lanes of endpoints with limits of their own, beside those of their destinations: pure, with a clock of the test's."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from ringback_schemas.deliveries import Verdict, WaitReason
 from ringback_schemas.endpoints import Consent, EndpointHealth, EndpointRecord, EndpointSettings, SigningScheme
 from ringback_schemas.ids import DEFAULT_TENANT, new_endpoint_id
 from ringback_schemas.lanes import LaneRoom, LaneTurn
+from tests.notifier.test_lanes import claimed
 
 THERE = "https://a.example:443"
 ONE, TWO = f"{THERE}#end_1", f"{THERE}#end_2"
@@ -159,6 +161,18 @@ def test_turns_together_ask_for_no_more_than_the_destination_has_room_for(lanes:
     lanes.note_waiting([ONE, TWO, THERE])
 
     assert sum(turns(lanes).values()) == 2
+
+
+def test_what_came_for_a_destination_by_all_its_lanes_must_fit_into_it(lanes: Lanes) -> None:
+    """Each fits into its own; the last are beyond the sixteen that go there at once."""
+    lanes.limit(ONE, Limits(max_in_flight=3))
+    lanes.note_waiting([TWO])
+    came = [claimed(name) for name in [ONE] * 4 + [TWO] * 7 + [THERE] * 7]
+
+    fitting, rest = lanes.sort_out(came)
+
+    assert Counter(one.delivery.lane for one in fitting) == {ONE: 3, TWO: 7, THERE: 6}
+    assert rest == [came[3], came[-1]]
 
 
 def test_circuit_is_the_destinations(lanes: Lanes, clock: Clock) -> None:

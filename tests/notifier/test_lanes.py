@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from ringback_notifier.lane import Lane, LanePlan
-from ringback_notifier.lanes import FORGOTTEN_S, IDLE_S, MOST_LANES, Lanes
+from ringback_notifier.lanes import Lanes
+from ringback_notifier.roster import FORGOTTEN_S, IDLE_S, MOST_LANES
 from ringback_schemas.deliveries import ClaimedDelivery, DeliveryKind, DeliveryRecord, Verdict, WaitReason
 from ringback_schemas.ids import (
     DEFAULT_TENANT,
