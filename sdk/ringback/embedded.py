@@ -30,7 +30,7 @@ from ringback_backends.lease.frame import Component, Frame, FramePlan, framed
 from ringback_backends.observed import observed
 from ringback_backends.replayer import Replayer
 from ringback_backends.sampling import Sampler
-from ringback_backends.sql import migrate, open_store
+from ringback_backends.sql import migrate, open_store, served_alone
 from ringback_notifier.main import notifier_plan
 from ringback_notifier.notifier import Notifier
 from ringback_schemas.instances import Role
@@ -95,7 +95,7 @@ class Embedded:
         """Open everything and start to run; the API takes requests when this returns.
 
         Raises:
-            RingbackError: something will not do: tasks, keys, schema, address.
+            RingbackError: something will not do: tasks, keys, schema, address; another one serves from the same file.
         """
         try:
             await self._start()
@@ -131,7 +131,10 @@ class Embedded:
         settings, enter = self._settings, self._stack.enter_async_context
         plan = worker_plan(settings)
         self._registry = plan.registry
-        database_url, box = settings.database_url.get_secret_value(), settings.secret_box(may_create=True)
+        database_url = settings.database_url.get_secret_value()
+        # first of all that is opened, and so the last that is given up
+        self._stack.enter_context(served_alone(database_url))
+        box = settings.secret_box(may_create=True)
         self._api_key = self._load_api_key()
         await migrate(database_url)
         opening = partial(open_store, database_url, secret_box=box)

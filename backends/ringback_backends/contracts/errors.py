@@ -3,6 +3,7 @@
 RingbackError
 ├── StoreError
 │   ├── StoreUnavailable    away, too slow, out of space or read-only: trying again may help
+│   ├── StoreTaken          another process has the file to itself
 │   ├── RowRefused          the database will not have a value of this row: trying again will not help
 │   ├── SecretUnreadable    one secret opens with no key that is known: whoever needs it fails, nobody else
 │   └── SchemaMismatch      migrate first, or this program is older than the schema
@@ -24,6 +25,17 @@ class StoreUnavailable(StoreError):
     def __init__(self, operation: str, reason: str) -> None:
         super().__init__(f"store unavailable during {operation}: {reason}")
         self.operation = operation
+
+
+class StoreTaken(StoreError):
+    """Another process serves from this file, and must be the only one."""
+
+    def __init__(self, path: str, holder: str) -> None:
+        who = f" ({holder})" if holder else ""
+        super().__init__(
+            f"another `ringback serve` works on {path} already{who}: stop that one first, "
+            "or name another file in RINGBACK_DATABASE_URL"
+        )
 
 
 class RowRefused(StoreError):

@@ -1,7 +1,7 @@
 """Opening databases and stores by address: the one place that chooses between PostgreSQL and SQLite."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 from ringback_backends.contracts.store import Store
 from ringback_backends.sql.database import DEADLINE_S, Database
@@ -9,6 +9,7 @@ from ringback_backends.sql.postgres.engine import PostgresDatabase
 from ringback_backends.sql.postgres.store import PostgresStore
 from ringback_backends.sql.signing import SecretBox
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
+from ringback_backends.sql.sqlite.sole import sole_server
 from ringback_backends.sql.sqlite.store import SqliteStore
 from ringback_backends.sql.urls import is_sqlite, postgres_dsn, sqlite_path
 
@@ -30,6 +31,17 @@ def _database(database_url: str, size: int, deadline_s: float) -> Database:
     if is_sqlite(database_url):
         return SqliteDatabase(sqlite_path(database_url), readers=READERS, deadline_s=deadline_s)
     return PostgresDatabase(postgres_dsn(database_url), size, deadline_s=deadline_s)
+
+
+def served_alone(database_url: str) -> AbstractContextManager[None]:
+    """While inside, no second process serves from this SQLite file; with PostgreSQL any number may.
+
+    Raises:
+        InvalidDatabaseUrl: the address names no database.
+        StoreTaken: another one does.
+        StoreUnavailable: the file cannot be locked.
+    """
+    return sole_server(sqlite_path(database_url)) if is_sqlite(database_url) else nullcontext()
 
 
 @asynccontextmanager

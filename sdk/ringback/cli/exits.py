@@ -15,7 +15,7 @@ class Exit(IntEnum):
     NOT_FOUND = 3
     NOT_ALLOWED = 4
     UNREACHABLE = 5
-    """Server, store or broker: trying again may help."""
+    """Server, store or broker; or its port or file is taken: trying again may help."""
     WAITED = 6
     """Waited long enough."""
     CONFLICT = 7
@@ -30,7 +30,7 @@ class Exit(IntEnum):
 def exit_of(error: RingbackError) -> Exit:
     """The exit code for an error that ended a command."""
     from ringback.client import ApiUnreachable, ProblemError, StillReplaying, StillRunning
-    from ringback_backends.contracts.errors import BrokerUnavailable, StoreUnavailable
+    from ringback_backends.contracts.errors import BrokerUnavailable, StoreTaken, StoreUnavailable
     from ringback_backends.health import HealthPortTaken
     from ringback_schemas.ids import InvalidId
     from ringback_service.api.server import CannotListen
@@ -42,7 +42,14 @@ def exit_of(error: RingbackError) -> Exit:
             return Exit.USAGE
         case StillRunning() | StillReplaying():
             return Exit.WAITED
-        case ApiUnreachable() | StoreUnavailable() | BrokerUnavailable() | CannotListen() | HealthPortTaken():
+        case (
+            ApiUnreachable()
+            | StoreUnavailable()
+            | BrokerUnavailable()
+            | CannotListen()
+            | HealthPortTaken()
+            | StoreTaken()
+        ):
             return Exit.UNREACHABLE
         case _ if isinstance(error, _configuration()):
             return Exit.CONFIGURATION
