@@ -7,8 +7,10 @@ import asyncio
 import gzip
 import socket
 import struct
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 _BLOCK = b"x" * 65_536
@@ -70,7 +72,8 @@ class Hang:
 
     async def __call__(self, exchange: Exchange) -> bool:
         """Wait until the connection is closed."""
-        await exchange.writer.wait_closed()
+        # the future inside is the connection's own: cancelled with us, nobody else could wait for its end
+        await asyncio.shield(exchange.writer.wait_closed())
         return False
 
 
@@ -129,6 +132,33 @@ class GzipBomb:
         """Answer, and keep the connection."""
         body = await asyncio.to_thread(gzip.compress, bytes(self.decoded_bytes))
         return await Answer(200, {"Content-Encoding": "gzip"}, body)(exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class DeepGzip:
+    """A stream of gzip that goes on unpacking to 10 GB; what is sent is 10 MB."""
+
+    async def __call__(self, exchange: Exchange) -> bool:
+        """Send it until it is all sent or the sender goes."""
+        exchange.writer.write(head(200, {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"}))
+        for piece in _ten_gigabytes():
+            exchange.writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            await exchange.writer.drain()
+        return False
+
+
+def _ten_gigabytes() -> Iterator[bytes]:
+    """The beginning of a gzip stream, then one flushed block of 100 MB of zeros again and again."""
+    yield gzip.compress(b"")[:10]
+    for _ in range(100):
+        yield packed_zeros()
+
+
+@cache
+def packed_zeros() -> bytes:
+    """100 MB as a block of deflate; takes a while, but once."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(bytes(100_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,10 @@
 """Receivers that hang, drip, flood, break off and lie (BB-30 to BB-41)."""
 
 import asyncio
-import gzip
 import math
 import socket
 import ssl
-import zlib
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,8 +17,8 @@ from tests.answers import (
     NOT_HTTP,
     SHORT_BODY,
     Behaviour,
+    DeepGzip,
     Drip,
-    Exchange,
     Flood,
     Hang,
     Raw,
@@ -34,34 +30,13 @@ from tests.blackbox.conftest import SETTINGS
 from tests.blackbox.world import World, attempts_of
 from tests.certificates import self_signed, server_context
 from tests.faults.fleet import Fleet
+from tests.memory import forget_peak_bytes, peak_bytes
 from tests.receiver import Receiver
 
 DEADLINE_S = float(SETTINGS["DELIVERY_TIMEOUT_S"])
 LATE_S = 2.5
 """How late the deadline may be noticed by a machine that has other things to do; by itself it is milliseconds."""
 MAY_GROW_BYTES = 10 * 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class DeepGzip:
-    """A stream of gzip that goes on unpacking to 10 GB; what is sent is 10 MB."""
-
-    async def __call__(self, exchange: Exchange) -> bool:
-        """Send it until it is all sent or the sender goes."""
-        exchange.writer.write(head(200, {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"}))
-        for piece in _ten_gigabytes():
-            exchange.writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
-            await exchange.writer.drain()
-        return False
-
-
-def _ten_gigabytes() -> Iterator[bytes]:
-    """The beginning of a gzip stream, then one flushed block of 100 MB of zeros again and again."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    block = packer.compress(bytes(100_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)
-    yield gzip.compress(b"")[:10]
-    for _ in range(100):
-        yield block
 
 
 @pytest.mark.parametrize(
@@ -89,12 +64,12 @@ async def test_flood_costs_no_memory(world: World, fleet: Fleet, answer: Behavio
     (process,) = fleet.processes
     await world.ended(await world.ring())
     world.receiver.script(answer)
-    before = _forget_peak_bytes(process.pid)
+    before = forget_peak_bytes(process.pid)
 
     delivery = await world.ended(await world.ring())
 
     assert delivery.state == "delivered"
-    assert _peak_bytes(process.pid) - before < MAY_GROW_BYTES
+    assert peak_bytes(process.pid) - before < MAY_GROW_BYTES
 
 
 @pytest.mark.parametrize("answer", [Flood(), DeepGzip()], ids=["BB-33", "BB-34"])
@@ -184,19 +159,3 @@ def _took_s(delivery: DeliveryBody) -> float:
     assert delivery.state == "delivered"
     assert delivery.finished_at is not None
     return (delivery.finished_at - delivery.created_at).total_seconds()
-
-
-def _forget_peak_bytes(pid: int) -> int:
-    """What the process has resident now, from where its peak counts anew."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-    return _status_bytes(pid, "VmRSS")
-
-
-def _peak_bytes(pid: int) -> int:
-    return _status_bytes(pid, "VmHWM")
-
-
-def _status_bytes(pid: int, name: str) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    (line,) = [line for line in lines if line.startswith(f"{name}:")]
-    return int(line.split()[1]) * 1024

@@ -34,6 +34,8 @@ class Findings:
     """Succeeded jobs whose reported attempt left no trace of having been performed."""
     changed_bodies: list[str] = field(default_factory=list)
     """Webhook ids under which different bytes came."""
+    garbled: list[str] = field(default_factory=list)
+    """Jobs whose webhook does not say what they were given to echo."""
     wrong_signatures: int = 0
     performed_twice: int = 0
     received_twice: int = 0
@@ -45,7 +47,7 @@ class Findings:
     def is_clean(self) -> bool:
         """Whether nothing was lost, doubly recorded or wrong."""
         wrong = (self.lost_jobs, self.lost_webhooks, self.doubly_accepted, self.doubly_recorded, self.unfounded,
-                 self.changed_bodies)  # fmt: skip
+                 self.changed_bodies, self.garbled)  # fmt: skip
         return not any(wrong) and self.wrong_signatures == 0
 
     def explain(self) -> str:
@@ -54,21 +56,30 @@ class Findings:
             f"{self.jobs} jobs, states {dict(self.states)}: lost jobs {self.lost_jobs[:5]} ({len(self.lost_jobs)}), "
             f"lost webhooks {self.lost_webhooks[:5]} ({len(self.lost_webhooks)}), doubly accepted "
             f"{self.doubly_accepted[:5]}, doubly recorded {self.doubly_recorded[:5]}, unfounded {self.unfounded[:5]}, "
-            f"changed bodies {self.changed_bodies[:5]}, wrong signatures {self.wrong_signatures}"
+            f"changed bodies {self.changed_bodies[:5]}, garbled {self.garbled[:5]}, "
+            f"wrong signatures {self.wrong_signatures}"
         )
 
 
-async def judge(ledger: Ledger, inbox: Inbox, url: str, effects: Path, within_s: float) -> Findings:
-    """Wait until every accepted job is done and its webhook taken, at most ``within_s``, and then judge."""
+async def judge(
+    ledger: Ledger, inbox: Inbox, url: str, effects: Path, within_s: float, *, is_forgetful: bool = False
+) -> Findings:
+    """Wait until every accepted job is done and its webhook taken, at most ``within_s``, and then judge.
+
+    ``is_forgetful``: jobs are purged in time, and are taken for what their webhooks said.
+    """
     findings = Findings(jobs=len(ledger.accepted), wrong_signatures=len(inbox.wrong_signatures))
     wanted = {job_id for entry in ledger.accepted for job_id in entry.job_ids}
     started = time.monotonic()
     await _until_all_arrived(inbox, wanted, within_s)
     findings.recovery_s = max((a.taken_at for a in inbox.arrivals.values()), default=started) - started
     documents = await _documents(url, wanted)
+    if is_forgetful:
+        documents = {arrival.job_id: arrival.data for arrival in inbox.arrivals.values()} | documents
     _judge_jobs(findings, inbox, documents, wanted)
     _judge_keys(findings, ledger)
     _judge_webhooks(findings, inbox)
+    _judge_echoes(findings, ledger, inbox)
     _judge_effects(findings, documents, effects)
     return findings
 
@@ -121,6 +132,14 @@ def _judge_webhooks(findings: Findings, inbox: Inbox) -> None:
         if len(arrival.bodies) > 1:
             findings.changed_bodies.append(webhook_id)
         findings.received_twice += arrival.taken > 1
+
+
+def _judge_echoes(findings: Findings, ledger: Ledger, inbox: Inbox) -> None:
+    for entry in ledger.accepted:
+        for arrival in (arrival for job_id in entry.job_ids for arrival in inbox.by_job.get(job_id, ())):
+            is_echo = entry.body["type"] == "faults.work" and arrival.data["result_inline"]
+            if is_echo and arrival.data["result"]["echo"] != entry.body["payload"].get("echo"):
+                findings.garbled.append(arrival.job_id)
 
 
 def _judge_effects(findings: Findings, documents: dict[str, dict[str, Any]], effects: Path) -> None:

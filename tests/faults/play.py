@@ -104,7 +104,8 @@ async def _play(case: Case, servers: Servers, folder: Path, seed: int) -> Outcom
             stage.driver.stop()
             await stage.loaded()
         url = await stage.fleet.any_ready()
-        findings = await judge(stage.driver.ledger, stage.inbox, url, stage.fleet.effects_path, case.settle_s)
+        effects, forgets = stage.fleet.effects_path, case.is_forgetful
+        findings = await judge(stage.driver.ledger, stage.inbox, url, effects, case.settle_s, is_forgetful=forgets)
         complaints += _complaints(case, stage, findings)
     seconds = time.monotonic() - started
     return Outcome(case, findings, stage.faults, seconds, stage.notes, tuple(complaints), tuple(stage.shortfalls))

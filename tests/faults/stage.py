@@ -42,6 +42,8 @@ class Case:
     """Share of webhooks that the receiver refuses."""
     may_perform_twice: bool = True
     may_receive_twice: bool = True
+    is_forgetful: bool = False
+    """Whether jobs are purged while it is played: what their webhooks said stands for them."""
     is_quick: bool = False
     """Whether it is part of ``make test``; all are part of ``make faults``."""
     prepare: Prepare | None = None

@@ -5,6 +5,8 @@ from tests.faults.cases.clients import CLIENT_CASES
 from tests.faults.cases.cluster import CLUSTER_CASES
 from tests.faults.cases.database import DATABASE_CASES
 from tests.faults.cases.disks import DISK_CASES
+from tests.faults.cases.hostile import HOSTILE_CASES
+from tests.faults.cases.keeping import KEEPING_CASES
 from tests.faults.cases.network import NETWORK_CASES
 from tests.faults.cases.processes import PROCESS_CASES
 from tests.faults.cases.receivers import RECEIVER_CASES
@@ -21,4 +23,6 @@ ALL_CASES: tuple[Case, ...] = (
     *DISK_CASES,
     *CLIENT_CASES,
     *RECEIVER_CASES,
+    *HOSTILE_CASES,
+    *KEEPING_CASES,
 )

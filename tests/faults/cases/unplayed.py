@@ -4,7 +4,6 @@ ONE_VERSION = "needs packages of several RabbitMQ versions; one is installed"
 NO_RELICS = f"{ONE_VERSION}. No transient shared queue, global prefetch or TTL ladder is used"
 ONE_POSTGRES = "needs a second PostgreSQL; docs/operations.md says what must be set, and what is lost otherwise"
 NO_FORGETFUL_DISK = "needs a block device that forgets; the process is killed instead (F40), with `synchronous=FULL`"
-APART = "each is a test of its own in tests/notifier and tests/egress, not yet a case over the fleet"
 
 OPEN: tuple[tuple[str, str, str], ...] = (
     ("F22", "RabbitMQ upgraded from 3.10 over 3.13 to 4.x", ONE_VERSION),
@@ -12,14 +11,8 @@ OPEN: tuple[tuple[str, str, str], ...] = (
     ("F36", "failover to a stale PostgreSQL replica", ONE_POSTGRES),
     ("F40p", "power cut under SQLite: unsynced pages lost", NO_FORGETFUL_DISK),
     ("F51l", "receiver down for 24 hours", "needs a simulated clock; played with a short schedule (F51)"),
-    ("F52", "hostile receivers: one byte a second, 100 MB answers, broken TLS", APART),
     ("F58", "rolling upgrade with a schema change, and back", "needs a second released version"),
     ("F59", "long-poll and SSE across a restart of the front end", "not built yet"),
-    (
-        "F60",
-        "retention while a webhook is pending",
-        "shown in tests/blackbox/test_retention.py, not yet over the fleet",
-    ),
     ("F62", "blob store down", "not built yet"),
 )
 """Id, fault, reason."""
