@@ -26,7 +26,7 @@ def list_deliveries(
     """Newest first; those of one job oldest first."""
     from ringback.cli.asking import list_deliveries as ask
     from ringback.cli.connection import call
-    from ringback.cli.output import ago, print_json_list, print_table
+    from ringback.cli.output import ago, show_list
 
     states = _states(state)
     if job is None:
@@ -34,14 +34,21 @@ def list_deliveries(
     else:
         of_job = call(lambda client: client.deliveries(job))
         found = [one for one in of_job if not states or one.state in states][:limit]
-    if as_json:
-        print_json_list(found)
-        return
-    rows = [
-        (one.id, one.event_type, one.state, str(one.tries), ago(one.next_attempt_at), one.job_id or "-", one.url)
-        for one in found
-    ]
-    print_table(("ID", "EVENT", "STATE", "TRIES", "NEXT", "JOB", "URL"), rows, empty="no deliveries")
+    show_list(
+        found,
+        ("ID", "EVENT", "STATE", "TRIES", "NEXT", "JOB", "URL"),
+        lambda one: (
+            one.id,
+            one.event_type,
+            one.state,
+            str(one.tries),
+            ago(one.next_attempt_at),
+            one.job_id or "-",
+            one.url,
+        ),
+        as_json=as_json,
+        empty="no deliveries",
+    )
 
 
 @deliveries.command("get")

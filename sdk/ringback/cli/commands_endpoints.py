@@ -67,24 +67,23 @@ def create(  # noqa: PLR0913, PLR0917 - an option for each thing that can be sai
 def list_endpoints(limit: Limit = 50, as_json: AsJson = False) -> None:
     """Newest first."""
     from ringback.cli.asking import list_endpoints as ask
-    from ringback.cli.output import ago, print_json_list, print_table
+    from ringback.cli.output import ago, show_list
 
     found = ask(limit)
-    if as_json:
-        print_json_list(found)
-        return
-    rows = [
-        (
+    show_list(
+        found,
+        ("ID", "STATE", "EVENTS", "FAILURES", "SUCCESS", "URL"),
+        lambda one: (
             one.id,
             "enabled" if one.enabled else f"disabled, {one.disabled_reason}",
             " ".join(one.events) or "*",
             str(one.failures_in_row),
             ago(one.last_success_at),
             one.url,
-        )
-        for one in found
-    ]
-    print_table(("ID", "STATE", "EVENTS", "FAILURES", "SUCCESS", "URL"), rows, empty="no endpoints")
+        ),
+        as_json=as_json,
+        empty="no endpoints",
+    )
 
 
 @endpoints.command("show")

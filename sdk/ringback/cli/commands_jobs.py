@@ -66,17 +66,16 @@ def list_jobs(
 ) -> None:
     """Newest first."""
     from ringback.cli.asking import list_jobs as ask
-    from ringback.cli.output import ago, print_json_list, print_table
+    from ringback.cli.output import ago, show_list
 
     found = ask(states=_states(state), type=type, tag=tag, queue=queue, limit=limit)
-    if as_json:
-        print_json_list(found)
-        return
-    rows = [
-        (job.id, job.type, job.state, f"{job.attempt}/{job.max_attempts}", job.queue, ago(job.created_at))
-        for job in found
-    ]
-    print_table(("ID", "TYPE", "STATE", "ATTEMPT", "QUEUE", "ACCEPTED"), rows, empty="no jobs")
+    show_list(
+        found,
+        ("ID", "TYPE", "STATE", "ATTEMPT", "QUEUE", "ACCEPTED"),
+        lambda job: (job.id, job.type, job.state, f"{job.attempt}/{job.max_attempts}", job.queue, ago(job.created_at)),
+        as_json=as_json,
+        empty="no jobs",
+    )
 
 
 @jobs.command("get")

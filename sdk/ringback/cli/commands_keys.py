@@ -41,24 +41,23 @@ def create(
 def list_all(tenant: TenantId = None, as_json: AsJson = False) -> None:
     """All keys of a tenant, revoked ones too."""
     from ringback.cli.keyring import list_keys
-    from ringback.cli.output import ago, print_json_list, print_table
+    from ringback.cli.output import ago, show_list
 
     found = list_keys(tenant)
-    if as_json:
-        print_json_list(found)
-        return
-    rows = [
-        (
+    show_list(
+        found,
+        ("ID", "NAME", "KEY", "SCOPES", "MADE", "REVOKED"),
+        lambda one: (
             one.id,
             one.name,
             f"{one.hint}…",
             " ".join(one.scopes),
             ago(one.created_at),
             "" if one.revoked_at is None else ago(one.revoked_at),
-        )
-        for one in found
-    ]
-    print_table(("ID", "NAME", "KEY", "SCOPES", "MADE", "REVOKED"), rows, empty="no keys")
+        ),
+        as_json=as_json,
+        empty="no keys",
+    )
 
 
 @keys.command("revoke")

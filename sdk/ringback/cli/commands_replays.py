@@ -88,24 +88,23 @@ def show(replay_id: ReplayId, wait: Wait = False, timeout: TimeoutS = None, as_j
 @replays.command("list")
 def list_replays(limit: Limit = 50, as_json: AsJson = False) -> None:
     """Newest first."""
-    from ringback.cli.output import ago, print_json_list, print_table
+    from ringback.cli.output import ago, show_list
     from ringback.cli.replaying import list_replays as ask
 
     found = ask(limit)
-    if as_json:
-        print_json_list(found)
-        return
-    rows = [
-        (
+    show_list(
+        found,
+        ("ID", "STATE", "MATCHED", "REDELIVERED", "MADE"),
+        lambda one: (
             one.id,
             f"{one.state}, dry run" if one.dry_run else str(one.state),
             str(one.matched),
             str(one.redelivered),
             ago(one.created_at),
-        )
-        for one in found
-    ]
-    print_table(("ID", "STATE", "MATCHED", "REDELIVERED", "MADE"), rows, empty="no replays")
+        ),
+        as_json=as_json,
+        empty="no replays",
+    )
 
 
 @replays.command("cancel")

@@ -33,11 +33,13 @@ def create(
 def list_all(as_json: AsJson = False) -> None:
     """All tenants, oldest first."""
     from ringback.cli.keyring import list_tenants
-    from ringback.cli.output import ago, print_json_list, print_table
+    from ringback.cli.output import ago, show_list
 
     found = list_tenants()
-    if as_json:
-        print_json_list(found)
-        return
-    rows = [(one.id, one.name, ago(one.created_at)) for one in found]
-    print_table(("ID", "NAME", "MADE"), rows, empty="no tenants")
+    show_list(
+        found,
+        ("ID", "NAME", "MADE"),
+        lambda one: (one.id, one.name, ago(one.created_at)),
+        as_json=as_json,
+        empty="no tenants",
+    )

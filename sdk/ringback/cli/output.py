@@ -1,13 +1,15 @@
 """Tables for people, JSON for programs. The JSON is the API's own."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import orjson
 import typer
 from pydantic import BaseModel
+
+Model = TypeVar("Model", bound=BaseModel)
 
 STATE_COLOURS = {
     "succeeded": "green",
@@ -23,11 +25,6 @@ STATE_COLOURS = {
 def print_json(model: BaseModel) -> None:
     """One JSON document on one line."""
     typer.echo(model.model_dump_json())
-
-
-def print_json_list(models: Sequence[BaseModel]) -> None:
-    """``{"items": […]}``, as the API's pages have it."""
-    typer.echo(f'{{"items":[{",".join(model.model_dump_json() for model in models)}]}}')
 
 
 def print_value(value: Any) -> None:
@@ -54,6 +51,30 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty:
     # off a terminal nothing is cut: a program may be reading after all
     console = Console() if sys.stdout.isatty() else Console(width=400)
     console.print(table)
+
+
+def show_list(
+    found: Sequence[Model],
+    columns: Sequence[str],
+    row: Callable[[Model], Sequence[str]],
+    *,
+    as_json: bool,
+    empty: str,
+) -> None:
+    """What a command found, as JSON or as a table.
+
+    Args:
+        found: All of it.
+        columns: Their names.
+        row: What stands in the columns for one of them.
+        as_json: For programs.
+        empty: The words for there being nothing; a list in JSON is just empty.
+    """
+    if as_json:
+        # as the API's pages have it
+        typer.echo(f'{{"items":[{",".join(one.model_dump_json() for one in found)}]}}')
+    else:
+        print_table(columns, [row(one) for one in found], empty=empty)
 
 
 def print_fields(pairs: Sequence[tuple[str, str | None]]) -> None:
