@@ -15,6 +15,7 @@ def progress(words: Callable[[T], str]) -> Iterator[Callable[[T], None]]:
         yield lambda _: None
         return
     from rich.console import Console
+    from rich.text import Text
 
     with Console(stderr=True).status("…") as status:
-        yield lambda one: status.update(words(one))
+        yield lambda one: status.update(Text(words(one)))
