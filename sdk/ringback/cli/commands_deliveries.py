@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ringback.cli.options import AsJson, Limit
+from ringback.cli.options import AsJson, Limit, members
 
 deliveries = typer.Typer(no_args_is_help=True, help="Look at webhooks and send them again.")
 
@@ -27,8 +27,9 @@ def list_deliveries(
     from ringback.cli.asking import list_deliveries as ask
     from ringback.cli.connection import call
     from ringback.cli.output import ago, show_list
+    from ringback_schemas.states import DeliveryState
 
-    states = _states(state)
+    states = members(DeliveryState, state, what="state", option="--state")
     if job is None:
         found = ask(states=states, limit=limit)
     else:
@@ -75,13 +76,3 @@ def _show(delivery: Any, *, as_json: bool) -> None:
         print_json(delivery)
     else:
         show_delivery(delivery)
-
-
-def _states(names: list[str] | None) -> list[Any]:
-    from ringback_schemas.states import DeliveryState
-
-    known = [state.value for state in DeliveryState]
-    for name in names or ():
-        if name not in known:
-            raise typer.BadParameter(f"{name} is no state; there are {', '.join(known)}", param_hint="--state")
-    return [DeliveryState(name) for name in names or ()]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ringback.cli.options import AsJson, Limit, TimeoutS
+from ringback.cli.options import AsJson, Limit, TimeoutS, members
 
 if TYPE_CHECKING:
     from ringback_schemas.http import JobBody
@@ -67,8 +67,10 @@ def list_jobs(
     """Newest first."""
     from ringback.cli.asking import list_jobs as ask
     from ringback.cli.output import ago, show_list
+    from ringback_schemas.states import JobState
 
-    found = ask(states=_states(state), type=type, tag=tag, queue=queue, limit=limit)
+    states = members(JobState, state, what="state", option="--state")
+    found = ask(states=states, type=type, tag=tag, queue=queue, limit=limit)
     show_list(
         found,
         ("ID", "TYPE", "STATE", "ATTEMPT", "QUEUE", "ACCEPTED"),
@@ -122,16 +124,6 @@ def _show(job: "JobBody", *, as_json: bool, is_waited_for: bool) -> None:
         show_job(job)
     if is_waited_for and job.state != "succeeded":
         raise typer.Exit(Exit.BAD)
-
-
-def _states(names: list[str] | None) -> list[Any]:
-    from ringback_schemas.states import JobState
-
-    known = [state.value for state in JobState]
-    for name in names or ():
-        if name not in known:
-            raise typer.BadParameter(f"{name} is no state; there are {', '.join(known)}", param_hint="--state")
-    return [JobState(name) for name in names or ()]
 
 
 def _read_payload(text: str | None) -> Any:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import typer
 
+from ringback.cli.options import members
 from ringback.embedded import new_api_key
 from ringback.settings import Settings, load_settings
 from ringback_backends.contracts.store import Store
@@ -23,7 +24,8 @@ T = TypeVar("T")
 
 def create_key(name: str, scopes: Sequence[str], tenant_id: str | None) -> CreatedKeyBody:
     """A fresh key, in clear this once."""
-    key, key_id, wanted = new_api_key(), KeyId(new_id("key")), _scopes(scopes)
+    key, key_id = new_api_key(), KeyId(new_id("key"))
+    wanted = frozenset(members(Scope, scopes, what="scope", option="--scope")) or ALL_SCOPES
 
     async def work(store: Store, tenant: TenantId) -> ApiKeyRecord:
         await _audit(store, tenant, AuditAction.KEY_CREATED, key_id, scopes=" ".join(sorted(wanted)))
@@ -90,14 +92,6 @@ def _with_store(tenant_id: str | None, work: Callable[[Store, TenantId], Awaitab
 def _opened(settings: Settings) -> AbstractAsyncContextManager[Store]:
     url = settings.database_url.get_secret_value()
     return open_store(url, secret_box=settings.secret_box(), pool_size=2)
-
-
-def _scopes(names: Sequence[str]) -> frozenset[Scope]:
-    known = [scope.value for scope in Scope]
-    for name in names:
-        if name not in known:
-            raise typer.BadParameter(f"{name} is no scope; there are {', '.join(known)}", param_hint="--scope")
-    return frozenset(Scope(name) for name in names) or ALL_SCOPES
 
 
 def _body(record: ApiKeyRecord) -> KeyBody:
