@@ -4,6 +4,7 @@ RINGBACK_KEY=rbk_… python examples/receiver.py        listens on http://127.0.
 """
 
 import os
+import sys
 
 from aiohttp import ClientSession, web
 
@@ -41,6 +42,8 @@ async def hook(request: web.Request) -> web.Response:
 
 def main() -> None:
     """Listen until Ctrl-C."""
+    if not os.environ.get("RINGBACK_KEY"):
+        sys.exit("RINGBACK_KEY is not set; it takes an API key with the scope secrets")
     app = web.Application()
     app.on_startup.append(fetch_secrets)
     app.router.add_post("/hook", hook)

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from inbox import Inbox
+from keys import read_secrets
 from ringback import WebhookVerificationError, verify_webhook
 
 MAX_BODY_BYTES = 2**20
@@ -21,8 +22,8 @@ def handle(event: dict[str, Any]) -> None:
 
 
 def create_app() -> web.Application:
-    """The application; several secrets, with spaces between, while they are rotated."""
-    secrets = os.environ["WEBHOOK_SECRETS"].split()
+    """The application."""
+    secrets = read_secrets()
     inbox = Inbox(os.environ.get("INBOX", "inbox.sqlite3"), handle)
 
     async def hook(request: web.Request) -> web.Response:

@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 
 from inbox import Inbox
+from keys import read_secrets
 from ringback import WebhookVerificationError, verify_webhook
 
 MAX_BODY_BYTES = 2**20
@@ -22,8 +23,8 @@ def handle(event: dict[str, Any]) -> None:
 
 
 def create_app() -> FastAPI:
-    """The application; several secrets, with spaces between, while they are rotated."""
-    secrets = os.environ["WEBHOOK_SECRETS"].split()
+    """The application."""
+    secrets = read_secrets()
     inbox = Inbox(os.environ.get("INBOX", "inbox.sqlite3"), handle)
     app = FastAPI()
 

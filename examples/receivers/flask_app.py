@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, request
 
 from inbox import Inbox
+from keys import read_secrets
 from ringback import WebhookVerificationError, verify_webhook
 
 MAX_BODY_BYTES = 2**20
@@ -20,8 +21,8 @@ def handle(event: dict[str, Any]) -> None:
 
 
 def create_app() -> Flask:
-    """The application; several secrets, with spaces between, while they are rotated."""
-    secrets = os.environ["WEBHOOK_SECRETS"].split()
+    """The application."""
+    secrets = read_secrets()
     inbox = Inbox(os.environ.get("INBOX", "inbox.sqlite3"), handle)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES

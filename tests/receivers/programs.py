@@ -63,7 +63,7 @@ def running(
         "PORT": str(port),
         "INBOX": str(folder / "inbox.sqlite3"),
     }
-    receiver = ReceiverProcess(ServerProcess(_command(app, modules), environment, log), port, log)
+    receiver = ReceiverProcess(ServerProcess(command_of(app, modules), environment, log), port, log)
     try:
         receiver.start()
         yield receiver
@@ -71,7 +71,8 @@ def running(
         receiver.kill()
 
 
-def _command(app: str, modules: Path | None) -> list[str]:
+def command_of(app: str, modules: Path | None) -> list[str]:
+    """What starts one of ``APPS``."""
     if app in PYTHON_APPS:
         return [sys.executable, "-W", "error", str(EXAMPLES / f"{app}.py")]
     assert modules is not None, "the receiver in JavaScript needs its modules"

@@ -5,9 +5,12 @@
 import express from "express";
 import { Webhook } from "standardwebhooks";
 
-// Several secrets, with spaces between, while they are rotated.
+// Several secrets, with spaces between, while they are rotated. A wrong one must not pass: it would refuse every webhook.
 const secrets = (process.env.WEBHOOK_SECRETS ?? "").split(" ").filter(Boolean);
-if (secrets.length === 0) throw new Error("WEBHOOK_SECRETS holds no secret");
+if (secrets.length === 0 || !secrets.every((secret) => /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/.test(secret))) {
+  console.error("WEBHOOK_SECRETS must hold one or more secrets whsec_…; `ringback secrets show` tells it");
+  process.exit(1);
+}
 const webhooks = secrets.map((secret) => new Webhook(secret));
 
 // In earnest: a table with the id as its key, written before the answer, so that a crash loses nothing.

@@ -3,7 +3,7 @@
 from ringback.webhooks.ed25519 import new_signing_key, public_key_of
 from ringback.webhooks.secrets import InvalidSecret, decode_secret, new_secret
 from ringback.webhooks.signing import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, Signer, canonical_secret, sign
-from ringback.webhooks.verifying import Reason, VerifiedWebhook, WebhookVerificationError, verify_webhook
+from ringback.webhooks.verifying import Reason, VerifiedWebhook, WebhookVerificationError, check_secret, verify_webhook
 
 __all__ = [
     "ID_HEADER",
@@ -15,6 +15,7 @@ __all__ = [
     "VerifiedWebhook",
     "WebhookVerificationError",
     "canonical_secret",
+    "check_secret",
     "decode_secret",
     "new_secret",
     "new_signing_key",

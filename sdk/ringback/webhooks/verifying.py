@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ringback.webhooks.ed25519 import is_signed, public_key
-from ringback.webhooks.secrets import PRIVATE_PREFIX, PUBLIC_PREFIX, InvalidSecret, decode_secret
+from ringback.webhooks.secrets import PRIVATE_PREFIX, PUBLIC_PREFIX, SHARED_PREFIX, InvalidSecret, decode_secret
 from ringback.webhooks.signing import (
     ID_HEADER,
     PUBLIC_VERSION,
@@ -100,6 +100,19 @@ def verify_webhook(
     timestamp = _checked_timestamp(timestamp_text, time.time() if now is None else now, tolerance_s)
     _check_match(keys, signed_content(webhook_id, timestamp, raw), signatures)
     return VerifiedWebhook(webhook_id, datetime.fromtimestamp(timestamp, UTC), raw)
+
+
+def check_secret(secret: str) -> None:
+    """Make sure of what a receiver was given, before the first webhook comes: a key as Ringback hands them out.
+
+    ``verify_webhook`` takes other senders' secrets, too, which are any base64.
+
+    Raises:
+        InvalidSecret: it is neither a ``whsec_…`` nor a public ``whpk_…``; the message does not hold it.
+    """
+    if not secret.startswith((SHARED_PREFIX, PUBLIC_PREFIX, PRIVATE_PREFIX)):
+        raise InvalidSecret(f"it begins neither with {SHARED_PREFIX} nor with {PUBLIC_PREFIX}")
+    _key(secret)
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
