@@ -12,6 +12,8 @@ from ringback_schemas.deliveries import (
     DeliveryAttempt,
     DeliveryKind,
     DeliveryOutcome,
+    DeliveryRecord,
+    DeliveryRef,
     NewDelivery,
     Timing,
     Verdict,
@@ -20,6 +22,7 @@ from ringback_schemas.endpoints import EndpointRecord, EndpointSettings, NewSecr
 from ringback_schemas.events import EVENT_TYPES, NewEvent
 from ringback_schemas.ids import (
     DEFAULT_TENANT,
+    DeliveryId,
     InstanceId,
     JobId,
     TenantId,
@@ -129,6 +132,26 @@ async def sending(store: Store, owner: InstanceId, **fields: Any) -> ClaimedDeli
     assert await recorded(store, [outcome]) == [True]
     (sent,) = await store.claim_deliveries(owner, delivery_ids([outcome]), 1)
     return sent
+
+
+async def told(store: Store, owner: InstanceId, count: int) -> list[DeliveryId]:
+    """So many jobs end in one batch; the deliveries to the only endpoint, in the order of events."""
+    jobs = await running_jobs(store, owner, count)
+    outcomes = [ended(job, event=event(job.job.id, deliveries=0)) for job in jobs]
+    answers = await store.finish_jobs(outcomes)
+    return [delivery_id for answer in answers if answer is not None for delivery_id in answer]
+
+
+async def delivery_now(store: Store, delivery_id: DeliveryId) -> DeliveryRecord:
+    """The delivery as it is now."""
+    detail = await store.get_delivery(DEFAULT_TENANT, delivery_id)
+    assert detail is not None
+    return detail.delivery
+
+
+def delivery_ref(claimed: ClaimedDelivery) -> DeliveryRef:
+    """The claimed attempt."""
+    return DeliveryRef(claimed.delivery.id, claimed.delivery.attempt)
 
 
 def job_of(claimed: ClaimedDelivery) -> JobId:

@@ -12,8 +12,8 @@ from ringback_schemas.deliveries import DeliveryRecord, WaitReason
 from ringback_schemas.endpoints import DisabledReason
 from ringback_schemas.ids import DEFAULT_TENANT, DeliveryId, InstanceId
 from ringback_schemas.states import DeliveryState
-from tests.conformance.store.making import SETTINGS, registered
-from tests.conformance.store.test_lines import FIFO, order, told, turn
+from tests.conformance.store.lines import FIFO, order, turn
+from tests.conformance.store.making import SETTINGS, registered, told
 
 ELSEWHERE: dict[str, Any] = {"url": "http://other.example/hook", "destination": "http://other.example:80"}
 

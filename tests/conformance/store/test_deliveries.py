@@ -1,24 +1,29 @@
 """``DeliveryStore``."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from ringback_backends.contracts.store import Store
-from ringback_schemas.deliveries import ClaimedDelivery, DeliveryRef, Verdict
+from ringback_schemas.deliveries import Verdict
 from ringback_schemas.ids import DEFAULT_TENANT, DeliveryId, InstanceId, new_delivery_id
 from ringback_schemas.states import DeliveryState
 from tests.conformance.store.making import (
     OTHER_TENANT,
+    SETTINGS,
     attempted,
     delivery_ids,
+    delivery_ref,
     ended,
     event,
     job_of,
+    registered,
     running,
     running_jobs,
     sending,
+    told,
 )
 
 
@@ -27,11 +32,6 @@ async def pending(store: Store, owner: InstanceId, count: int) -> list[DeliveryI
     outcomes = [ended(claimed) for claimed in await running_jobs(store, owner, count)]
     await store.finish_jobs(outcomes)
     return delivery_ids(outcomes)
-
-
-def delivery_ref(claimed: ClaimedDelivery) -> DeliveryRef:
-    """The claimed attempt."""
-    return DeliveryRef(claimed.delivery.id, claimed.delivery.attempt)
 
 
 async def test_claim_makes_the_delivery_the_owners(store: Store, owner: InstanceId) -> None:
@@ -285,3 +285,19 @@ async def test_every_verdict_can_be_kept(store: Store, owner: InstanceId) -> Non
 
         assert detail is not None
         assert detail.attempts[0].verdict is verdict
+
+
+async def test_failure_of_our_proxy_is_charged_to_nobody(store: Store, owner: InstanceId) -> None:
+    """The attempt is kept; the schedule and the endpoint's health are as before."""
+    endpoint = await registered(store, replace(SETTINGS, rate_limit_per_s=5.0))
+    ids = await told(store, owner, 1)
+    (claimed,) = await store.claim_deliveries(owner, ids, 1)
+
+    await store.record_attempts([attempted(claimed, DeliveryState.RETRYING, verdict=Verdict.PROXY_FAILED)])
+
+    detail = await store.get_delivery(DEFAULT_TENANT, ids[0])
+    found = await store.get_endpoint(DEFAULT_TENANT, endpoint.id)
+    assert detail is not None
+    assert found is not None
+    assert (detail.delivery.state, detail.delivery.tries, len(detail.attempts)) == (DeliveryState.RETRYING, 0, 1)
+    assert found.health.failures_in_row == 0
