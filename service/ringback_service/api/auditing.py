@@ -1,5 +1,7 @@
 """The audit log: written before something is done, and shown to administrators."""
 
+from functools import partial
+
 from aiohttp import web
 
 from ringback_schemas.audit import AuditAction, NewAuditEntry
@@ -7,7 +9,7 @@ from ringback_schemas.http import AuditEntryBody, AuditPage
 from ringback_schemas.ids import AuditId, TenantId, new_audit_id
 from ringback_service.api.calls import Call, model_answer
 from ringback_service.api.dependencies import ApiDependencies
-from ringback_service.api.paging import Place, link_header
+from ringback_service.api.paging import Place
 from ringback_service.api.queries import PageQuery, read_query
 
 
@@ -33,14 +35,12 @@ async def audit(
 
 async def list_audit(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Show who read and changed secrets, keys and endpoints of the key's own tenant, newest first."""
-    place = Place.of(call, "aud", read_query(call.request, PageQuery).limit)
-    before = None if place.after is None else AuditId(place.after)
-    rows = await deps.store.list_audit(call.tenant_id, before, place.fetch)
-    next_url = place.next_url(deps.public_url, rows)
+    place = Place.of(call, "aud", AuditId, read_query(call.request, PageQuery).limit)
+    page = await place.page(partial(deps.store.list_audit, call.tenant_id), deps.public_url)
     items = [
         AuditEntryBody(
             id=row.id, at=row.at, actor=row.actor, action=row.action, target=row.target, detail=dict(row.detail)
         )
-        for row in rows[: place.limit]
+        for row in page.rows
     ]
-    return model_answer(AuditPage(items=items, next=next_url), headers=link_header(next_url))
+    return model_answer(AuditPage(items=items, next=page.next_url), headers=page.headers)

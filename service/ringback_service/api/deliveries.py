@@ -1,5 +1,7 @@
 """Handlers that show deliveries and send them again."""
 
+from functools import partial
+
 from aiohttp import web
 
 from ringback_backends.contracts.broker import DELIVERIES
@@ -12,7 +14,7 @@ from ringback_schemas.states import DELIVERY_DONE, DeliveryState
 from ringback_service.api.calls import Call, model_answer
 from ringback_service.api.dependencies import ApiDependencies
 from ringback_service.api.jobs import job_id_in_path
-from ringback_service.api.paging import Place, link_header
+from ringback_service.api.paging import Place
 from ringback_service.api.queries import DeliveryQuery, read_query
 from ringback_service.api.refusals import Refused
 from ringback_service.api.showing import find_job
@@ -31,13 +33,10 @@ async def list_deliveries_of_job(deps: ApiDependencies, call: Call) -> web.Strea
 async def list_deliveries(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Show deliveries, newest first, without their attempts."""
     query = read_query(call.request, DeliveryQuery)
-    place = Place.of(call, "dlv", query.limit)
-    after = place.after
-    before = None if after is None else DeliveryId(after)
-    rows = await deps.store.list_deliveries(call.tenant_id, query.state, before, place.fetch)
-    next_url = place.next_url(deps.public_url, rows)
-    items = [_show(row, None, deps.public_url) for row in rows[: place.limit]]
-    return model_answer(DeliveryPage(items=items, next=next_url), headers=link_header(next_url))
+    place = Place.of(call, "dlv", DeliveryId, query.limit)
+    page = await place.page(partial(deps.store.list_deliveries, call.tenant_id, query.state), deps.public_url)
+    items = [_show(row, None, deps.public_url) for row in page.rows]
+    return model_answer(DeliveryPage(items=items, next=page.next_url), headers=page.headers)
 
 
 async def get_delivery(deps: ApiDependencies, call: Call) -> web.StreamResponse:

@@ -1,6 +1,7 @@
 """Handlers for registered endpoints; their secrets are in ``secrets``."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from aiohttp import web
 
@@ -19,7 +20,7 @@ from ringback_service.api.calls import Call, model_answer
 from ringback_service.api.deliveries import disabled, show_delivery
 from ringback_service.api.dependencies import ApiDependencies
 from ringback_service.api.endpoint_settings import URL_POINTER, changed, settings_of, show_endpoint
-from ringback_service.api.paging import Place, link_header
+from ringback_service.api.paging import Place
 from ringback_service.api.queries import PageQuery, read_query
 from ringback_service.api.refusals import Refused
 from ringback_service.api.secrets import fresh_secret
@@ -48,12 +49,10 @@ async def create_endpoint(deps: ApiDependencies, call: Call) -> web.StreamRespon
 
 async def list_endpoints(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Show the tenant's endpoints, newest first."""
-    place = Place.of(call, "end", read_query(call.request, PageQuery).limit)
-    before = None if place.after is None else EndpointId(place.after)
-    rows = await deps.store.list_endpoints(call.tenant_id, before, place.fetch)
-    next_url = place.next_url(deps.public_url, rows)
-    items = [show_endpoint(row, deps.public_url) for row in rows[: place.limit]]
-    return model_answer(EndpointPage(items=items, next=next_url), headers=link_header(next_url))
+    place = Place.of(call, "end", EndpointId, read_query(call.request, PageQuery).limit)
+    page = await place.page(partial(deps.store.list_endpoints, call.tenant_id), deps.public_url)
+    items = [show_endpoint(row, deps.public_url) for row in page.rows]
+    return model_answer(EndpointPage(items=items, next=page.next_url), headers=page.headers)
 
 
 async def get_endpoint(deps: ApiDependencies, call: Call) -> web.StreamResponse:

@@ -1,6 +1,7 @@
 """Handlers that show jobs."""
 
 import hashlib
+from functools import partial
 
 import orjson
 from aiohttp import hdrs, web
@@ -12,7 +13,7 @@ from ringback_schemas.problems import Problems
 from ringback_schemas.states import JobState
 from ringback_service.api.calls import Call, json_answer
 from ringback_service.api.dependencies import ApiDependencies
-from ringback_service.api.paging import Place, link_header
+from ringback_service.api.paging import Place
 from ringback_service.api.queries import JobQuery, JobViewQuery, read_query
 from ringback_service.api.refusals import Refused
 from ringback_service.api.showing import find_job, retry_after, show_job, show_jobs
@@ -51,13 +52,10 @@ async def get_result(deps: ApiDependencies, call: Call) -> web.StreamResponse:
 async def list_jobs(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Show jobs, newest first."""
     query = read_query(call.request, JobQuery)
-    place = Place.of(call, "job", query.limit)
-    after = place.after
-    before = None if after is None else JobId(after)
-    rows = await deps.store.list_jobs(call.tenant_id, query.to_filter(), before, place.fetch)
-    next_url = place.next_url(deps.public_url, rows)
-    items = await show_jobs(deps, rows[: place.limit])
-    return json_answer({"items": items, "next": next_url}, headers=link_header(next_url))
+    place = Place.of(call, "job", JobId, query.limit)
+    page = await place.page(partial(deps.store.list_jobs, call.tenant_id, query.to_filter()), deps.public_url)
+    items = await show_jobs(deps, page.rows)
+    return json_answer({"items": items, "next": page.next_url}, headers=page.headers)
 
 
 async def list_task_types(deps: ApiDependencies, call: Call) -> web.StreamResponse:  # noqa: ARG001 - a handler's form

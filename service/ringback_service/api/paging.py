@@ -1,8 +1,8 @@
 """Pages of a list: keyset, newest first, with a link to the next one."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -18,45 +18,64 @@ class HasId(Protocol):
         """What the list is ordered by."""
 
 
+Id = TypeVar("Id", bound=str)
+Row = TypeVar("Row", bound=HasId)
+
+ReadRows = Callable[[Id | None, int], Awaitable[Sequence[Row]]]
+"""Reads rows, newest first: those after an id, or from the first one on; at most so many."""
+
+
 @dataclass(frozen=True, slots=True)
-class Place:
+class Page(Generic[Row]):
+    """Some rows of a list."""
+
+    rows: Sequence[Row]
+    next_url: str | None
+    """URL of the page after these; absent when there is none."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The ``Link`` header (RFC 8288) to the next page; none on the last one."""
+        return {} if self.next_url is None else {"Link": f'<{self.next_url}>; rel="next"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Generic[Id]):
     """Where in a list a request stands."""
 
     request: web.Request
-    kind: str
+    after: Id | None
+    """The id after which the page begins; absent on the first one."""
     binding: bytes
     limit: int
 
     @classmethod
-    def of(cls, call: Call, kind: str, limit: int) -> "Place":
-        """The place that the request's parameters name; ``kind`` is that of the ids in the list."""
-        query = call.request.query
-        filters = [(name, value) for name, value in query.items() if name not in {"cursor", "limit"}]
-        return cls(call.request, kind, binding_of(call.tenant_id, call.request.path, filters), limit)
+    def of(cls, call: Call, kind: str, to_id: Callable[[str], Id], limit: int) -> "Place[Id]":
+        """The place that the request's parameters name.
 
-    @property
-    def after(self) -> str | None:
-        """The id after which the page begins; absent on the first one.
+        Args:
+            call: The request.
+            kind: That of the ids in the list.
+            to_id: Makes such an id of its text.
+            limit: Most rows on a page.
 
         Raises:
             Refused: the cursor is not one of this list.
         """
-        cursor = self.request.query.get("cursor")
-        return None if cursor is None else read_cursor(cursor, self.kind, self.binding)
+        query = call.request.query
+        filters = [(name, value) for name, value in query.items() if name not in {"cursor", "limit"}]
+        binding = binding_of(call.tenant_id, call.request.path, filters)
+        cursor = query.get("cursor")
+        after = None if cursor is None else to_id(read_cursor(cursor, kind, binding))
+        return cls(call.request, after, binding, limit)
 
-    @property
-    def fetch(self) -> int:
-        """How many rows to read: one more than are shown tells whether there is a next page."""
-        return self.limit + 1
+    async def page(self, read: ReadRows[Id, Row], public_url: str) -> Page[Row]:
+        """The page that begins here. Raises what ``read`` raises."""
+        # one row more than is shown tells whether there is a next page
+        rows = await read(self.after, self.limit + 1)
+        shown = rows[: self.limit]
+        return Page(shown, None if len(rows) <= self.limit else self._url_after(shown[-1], public_url))
 
-    def next_url(self, public_url: str, rows: Sequence[HasId]) -> str | None:
-        """URL of the page after these rows, of which up to ``fetch`` were read; absent when there is none."""
-        if len(rows) <= self.limit:
-            return None
-        cursor = write_cursor(rows[self.limit - 1].id, self.binding)
+    def _url_after(self, last: HasId, public_url: str) -> str:
+        cursor = write_cursor(last.id, self.binding)
         return public_url + str(self.request.rel_url.update_query(cursor=cursor))
-
-
-def link_header(next_url: str | None) -> dict[str, str]:
-    """The ``Link`` header (RFC 8288) of a page; none on the last one."""
-    return {} if next_url is None else {"Link": f'<{next_url}>; rel="next"'}

@@ -1,5 +1,7 @@
 """Handlers for replays: many deliveries sent again."""
 
+from functools import partial
+
 from aiohttp import web
 
 from ringback.egress import UrlRefused, destination_of
@@ -21,7 +23,7 @@ from ringback_service.api.auditing import audit
 from ringback_service.api.bodies import invalid, read_model
 from ringback_service.api.calls import Call, model_answer
 from ringback_service.api.dependencies import ApiDependencies
-from ringback_service.api.paging import Place, link_header
+from ringback_service.api.paging import Place
 from ringback_service.api.queries import PageQuery, read_query
 from ringback_service.api.refusals import FieldError, Refused
 
@@ -46,12 +48,10 @@ async def create_replay(deps: ApiDependencies, call: Call) -> web.StreamResponse
 
 async def list_replays(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Show the tenant's replays, newest first."""
-    place = Place.of(call, "rpl", read_query(call.request, PageQuery).limit)
-    before = None if place.after is None else ReplayId(place.after)
-    rows = await deps.store.list_replays(call.tenant_id, before, place.fetch)
-    next_url = place.next_url(deps.public_url, rows)
-    items = [_show(row, deps.public_url) for row in rows[: place.limit]]
-    return model_answer(ReplayPage(items=items, next=next_url), headers=link_header(next_url))
+    place = Place.of(call, "rpl", ReplayId, read_query(call.request, PageQuery).limit)
+    page = await place.page(partial(deps.store.list_replays, call.tenant_id), deps.public_url)
+    items = [_show(row, deps.public_url) for row in page.rows]
+    return model_answer(ReplayPage(items=items, next=page.next_url), headers=page.headers)
 
 
 async def get_replay(deps: ApiDependencies, call: Call) -> web.StreamResponse:
