@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE.parent))
 import asyncpg  # noqa: E402 - found through the line above, as the rest
 
 import document  # noqa: E402
+import driving  # noqa: E402
 import machine  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
@@ -62,17 +63,17 @@ async def fill(url: str, script: str, first: int, last: int, callback: str = "")
     await connection.close()
 
 
-def flood(bench: measure.Bench, made: stacks.Site, destinations: int = 1, callback: str = "/hook") -> dict[str, Any]:
+def flood(bench: driving.Bench, made: stacks.Site, destinations: int = 1, callback: str = "/hook") -> dict[str, Any]:
     """As fast as it goes, after a warm-up."""
     with measure.running(bench, RINGBACK, made) as driver:
         driver.load(jobs=1_000, destinations=destinations, callback=callback)
         return driver.load(jobs=FLOOD, destinations=destinations, callback=callback)
 
 
-def drain(bench: measure.Bench, made: stacks.Site) -> dict[str, Any]:
+def drain(bench: driving.Bench, made: stacks.Site) -> dict[str, Any]:
     """What waits in the database is performed and delivered, for some seconds: no envelope tells of it."""
     with measure.running(bench, RINGBACK, made) as driver:
-        measure.ask(f"{bench.receiver_url}/reset", driver.secret)
+        driving.ask(f"{bench.receiver_url}/reset", driver.secret)
         time.sleep(2)  # lets it get going
         counted, cpu, began = _received(bench), driver.cpu_s(), time.monotonic()
         time.sleep(DRAIN_S)
@@ -83,8 +84,8 @@ def drain(bench: measure.Bench, made: stacks.Site) -> dict[str, Any]:
     return {"road_per_s": round(done / took_s, 1), "jobs": done, "arrived": done, "cpu_us_per_job": each}
 
 
-def _received(bench: measure.Bench) -> int:
-    return int(measure.ask(f"{bench.receiver_url}/count")["jobs"])
+def _received(bench: driving.Bench) -> int:
+    return int(driving.ask(f"{bench.receiver_url}/count")["jobs"])
 
 
 def run_all(*, full: bool) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def run_all(*, full: bool) -> dict[str, Any]:
         cpu = report.total_cpu_us(figures)
         print(f"  {name}: whole road {figures['road_per_s']:,.0f}/s, {cpu:,.0f} µs of CPU a job", flush=True)
 
-    with run.servers() as (postgres, rabbit), run.bench(measure.Plan(), postgres, rabbit) as bench:
+    with run.servers() as (postgres, rabbit), run.bench(driving.Plan(), postgres, rabbit) as bench:
         about = machine.describe(postgres.url, rabbit, [RINGBACK])
         callback = f"{bench.receiver_url}/hook"
         finished = (HERE / "growth.sql").read_text()

@@ -18,10 +18,11 @@ import aiohttp  # noqa: E402
 import asyncpg  # noqa: E402
 import uvloop  # noqa: E402
 
+import driving  # noqa: E402
 import machine  # noqa: E402
-import measure  # noqa: E402
 import run  # noqa: E402
 import signing  # noqa: E402
+from outcome import percentiles  # noqa: E402
 
 COUNT = 300
 PAUSE_S = 0.01
@@ -36,7 +37,7 @@ async def _times(hop: Hop, pause_s: float) -> dict[str, float]:
         started = time.perf_counter_ns()
         await hop()
         took.append(time.perf_counter_ns() - started)
-    return measure.percentiles(took[COUNT // 10 :])
+    return percentiles(took[COUNT // 10 :])
 
 
 async def _tell(name: str, hop: Hop) -> None:
@@ -59,16 +60,15 @@ async def _broker(url: str, queue_type: str) -> None:
     publishing, consuming = await aio_pika.connect(url), await aio_pika.connect(url)
     channel, other = await publishing.channel(), await consuming.channel()
     await other.set_qos(prefetch_count=100)
-    arguments = {"x-queue-type": queue_type}
     name = f"hops.{queue_type}"
-    await channel.declare_queue(name, durable=True, arguments=arguments)
+    await channel.declare_queue(name, durable=True, arguments={"x-queue-type": queue_type})
 
     async def publish() -> None:
         message = aio_pika.Message(b"x" * 40, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await channel.default_exchange.publish(message, routing_key=name)
 
     await _tell(f"RabbitMQ, {queue_type}: publish, confirmed", publish)
-    queue = await other.declare_queue(name, durable=True, arguments=arguments)
+    queue = await other.declare_queue(name, durable=True, arguments={"x-queue-type": queue_type})
     await queue.purge()
     arrived = asyncio.Event()
 
@@ -108,7 +108,7 @@ def main() -> None:
     """Measure each hop on servers of its own."""
     print(f"fdatasync of 8 KiB: {machine.flush_us():.0f} µs\n")
     print("| hop | at 100/s, p50 / p99 ms | back to back, p50 / p99 ms |\n| --- | ---: | ---: |")
-    with run.servers() as (postgres, rabbit), run.bench(measure.Plan(), postgres, rabbit) as bench:
+    with run.servers() as (postgres, rabbit), run.bench(driving.Plan(), postgres, rabbit) as bench:
         uvloop.run(_database(postgres.url))
         for queue_type in ("quorum", "classic"):
             uvloop.run(_broker(rabbit.url, queue_type))

@@ -2,7 +2,8 @@
 
 Closed loop: each connection posts its next job when the last one was answered. Open loop: a job is posted at its time
 whatever became of those before it. Writes a file of JSON: each accepted job's id, when its request was begun
-(nanoseconds of the monotonic clock) and how long the answer took; refusals are counted, not retried.
+(nanoseconds of the monotonic clock) and how long the answer took; when any request was begun, and in the open loop how
+late that was; refusals, and answers that never came, are counted, not retried.
 """
 
 import argparse
@@ -31,22 +32,26 @@ class Load:
     bodies: Iterator[bytes]
     jobs: list[tuple[str, int, int]] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    begun_ns: list[int] = field(default_factory=list)
     lags_ns: list[int] = field(default_factory=list)
 
-    async def submit(self) -> None:
-        """Post one job and note what came of it."""
+    async def submit(self, due: int | None = None) -> None:
+        """Post one job and note what came of it, and how late it was begun if it was due at a time."""
         started = time.monotonic_ns()
+        self.begun_ns.append(started)
+        if due is not None:
+            self.lags_ns.append(started - due)
         try:
             async with self.session.post(self.url, data=next(self.bodies)) as answer:
                 content = await answer.read()
                 ended = time.monotonic_ns()
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             self._refuse(type(error).__name__)
             return
         if answer.status == 202:
             self.jobs.append((orjson.loads(content)["id"], started, ended - started))
         else:
-            self._refuse(f"{answer.status} {content[:200]!r}")
+            self._refuse(f"{answer.status} {_code(content)}")
 
     async def closed(self, count: int, connections: int) -> None:
         """``count`` jobs over so many connections, each as fast as it is answered."""
@@ -68,14 +73,21 @@ class Load:
             # counted from then: waiting more exactly would burn the very cores that the stacks run on
             if (ahead := due - time.monotonic_ns()) > 0:
                 await asyncio.sleep(ahead / 1e9)
-            self.lags_ns.append(time.monotonic_ns() - due)
-            task = asyncio.create_task(self.submit())
+            task = asyncio.create_task(self.submit(due))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
         await asyncio.gather(*under_way)
 
     def _refuse(self, why: str) -> None:
         self.refused[why] = self.refused.get(why, 0) + 1
+
+
+def _code(content: bytes) -> str:
+    """What a problem document calls it: its words may name the request. Of any other answer, the beginning."""
+    try:
+        return str(orjson.loads(content)["code"])
+    except (ValueError, TypeError, KeyError):
+        return repr(content[:200])
 
 
 def bodies(callback: str, destinations: int) -> Iterator[bytes]:
@@ -102,7 +114,13 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
             await load.closed(options.jobs, options.connections)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = usage.ru_utime + usage.ru_stime
-    return {"jobs": load.jobs, "refused": load.refused, "lags_ns": load.lags_ns, "cpu_s": cpu_s}
+    return {
+        "jobs": load.jobs,
+        "begun_ns": load.begun_ns,
+        "lags_ns": load.lags_ns,
+        "refused": load.refused,
+        "cpu_s": cpu_s,
+    }
 
 
 def main() -> None:

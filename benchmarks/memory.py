@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import document  # noqa: E402 - found through the line above, as the rest
+import driving  # noqa: E402
 import machine  # noqa: E402
 import measure  # noqa: E402
 import run  # noqa: E402
@@ -24,7 +25,7 @@ OURS = [stack for stack in stacks.STACKS if stack.is_ringback]
 
 
 def measure_one(
-    with_: measure.Bench, stack: stacks.Stack, postgres: PostgresServer, rabbit: RabbitServer, steps: int
+    with_: driving.Bench, stack: stacks.Stack, postgres: PostgresServer, rabbit: RabbitServer, steps: int
 ) -> list[dict[str, float]]:
     """Resident set of each process in MiB: after a warm-up, then after each step."""
     with run.prepared(stack, postgres, rabbit) as site, measure.running(with_, stack, site) as driver:
@@ -37,7 +38,7 @@ def measure_one(
         return rows
 
 
-def _resident(driver: measure.Driver) -> dict[str, float]:
+def _resident(driver: driving.Driver) -> dict[str, float]:
     return {name: driver.memory()[name]["largest_rss"] for name in driver.fleet.pids}
 
 
@@ -58,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=10, help="of 10,000 jobs each; other than 10: write nothing")
     options = parser.parse_args()
-    with run.servers() as (postgres, rabbit), run.bench(measure.Plan(), postgres, rabbit) as with_:
+    with run.servers() as (postgres, rabbit), run.bench(driving.Plan(), postgres, rabbit) as with_:
         outcome: dict[str, Any] = {
             "about": machine.describe(postgres.url, rabbit, OURS),
             "step": STEP,

@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import document  # noqa: E402 - found through the line above, as the rest
+import driving  # noqa: E402
 import machine  # noqa: E402
 import measure  # noqa: E402
 import peers_venv  # noqa: E402
@@ -81,7 +82,7 @@ def shares(raw: Iterable[str]) -> dict[str, float]:
     return {group: count / total for group, count in counts.items()}
 
 
-def profile(driver: measure.Driver, folder: Path) -> dict[str, dict[str, float]]:
+def profile(driver: driving.Driver, folder: Path) -> dict[str, dict[str, float]]:
     """µs of a job by process and group."""
     spies = {
         name: subprocess.Popen(
@@ -104,7 +105,7 @@ def _spread(cpu_us: float, by_group: Mapping[str, float]) -> dict[str, float]:
     return {group: round(cpu_us * share, 1) for group, share in by_group.items()}
 
 
-def measure_all(postgres: PostgresServer, rabbit: RabbitServer, bench: measure.Bench) -> dict[str, Any]:
+def measure_all(postgres: PostgresServer, rabbit: RabbitServer, bench: driving.Bench) -> dict[str, Any]:
     """The profile of a stack of its own."""
     with (
         run.prepared(RINGBACK, postgres, rabbit) as site,
@@ -144,7 +145,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the figures there, and nothing into the document")
     options = parser.parse_args()
     peers_venv.prepare()
-    with run.servers() as (postgres, rabbit), run.bench(measure.Plan(), postgres, rabbit) as bench:
+    with run.servers() as (postgres, rabbit), run.bench(driving.Plan(), postgres, rabbit) as bench:
         outcome = measure_all(postgres, rabbit, bench)
     if options.out is not None:
         SECTION.keep(outcome, options.out)

@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import document  # noqa: E402 - found through the line above, as the rest
+import driving  # noqa: E402
 import machine  # noqa: E402
 import measure  # noqa: E402
 import peers_venv  # noqa: E402
@@ -29,8 +30,8 @@ from tests.servers import PostgresServer, RabbitServer, fresh_database, fresh_vh
 from tests.servers.provision import main as provision  # noqa: E402
 from tests.servers.provision import missing_packages  # noqa: E402
 
-QUICK = measure.Plan()
-FULL = measure.Plan(steady_s=20.0, flood_s=15.0, most=60_000)
+QUICK = driving.Plan()
+FULL = driving.Plan(steady_s=20.0, flood_s=15.0, most=60_000)
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def servers() -> Iterator[tuple[PostgresServer, RabbitServer]]:
 
 
 @contextmanager
-def bench(plan: measure.Plan, postgres: PostgresServer, rabbit: RabbitServer) -> Iterator[measure.Bench]:
+def bench(plan: driving.Plan, postgres: PostgresServer, rabbit: RabbitServer) -> Iterator[driving.Bench]:
     """The receiver, and where the servers' CPU is counted."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-bench-")))
@@ -54,7 +55,7 @@ def bench(plan: measure.Plan, postgres: PostgresServer, rabbit: RabbitServer) ->
         url = f"http://127.0.0.1:{port}"
         procs.wait_for(lambda: procs.answers(f"{url}/count"), 20, "the receiver")
         pids = {"postgresql": machine.postgres_pid(postgres.url), "rabbitmq": machine.rabbit_pid(rabbit)}
-        yield measure.Bench(url, {**pids, **fleet.pids}, plan)
+        yield driving.Bench(url, {**pids, **fleet.pids}, plan)
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def prepared(stack: stacks.Stack, postgres: PostgresServer, rabbit: RabbitServer
 
 
 def measure_one(
-    with_: measure.Bench, stack: stacks.Stack, postgres: PostgresServer, rabbit: RabbitServer
+    with_: driving.Bench, stack: stacks.Stack, postgres: PostgresServer, rabbit: RabbitServer
 ) -> dict[str, Any] | None:
     """The stack's figures, on a database and a virtual host of its own; nothing when it failed, which is told."""
     with site(postgres, rabbit) as made:
@@ -92,7 +93,7 @@ def measure_one(
             return None
 
 
-def run(names: Sequence[str], plan: measure.Plan, rounds: int) -> dict[str, Any]:
+def run(names: Sequence[str], plan: driving.Plan, rounds: int) -> dict[str, Any]:
     """The figures of each round of each stack, and what they were measured on."""
     chosen = [stack for stack in stacks.STACKS if stack.name in names]
     if any(stack.is_peer for stack in chosen):
