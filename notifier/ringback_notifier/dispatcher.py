@@ -1,53 +1,42 @@
-"""Delivers what was claimed: sign, send, decide, record. Each delivery is a task, and their number is bounded."""
+"""Keeps deliveries under way: how many at once, and how they stop. Each is a task, and their number is bounded.
+
+``courier`` brings them to their receivers, ``ledger`` writes down what came of it.
+"""
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 
 from ringback_backends.announcer import Announcer
-from ringback_backends.batcher import Batcher
 from ringback_backends.contracts.broker import DELIVERIES
-from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
+from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.contracts.store import Store
+from ringback_notifier.courier import Courier
+from ringback_notifier.flight import Flight
 from ringback_notifier.lane import SLOW_S, LanePlan
 from ringback_notifier.lanes import Circuits, Lanes
-from ringback_notifier.letters import Letter, Letters, Unwanted
-from ringback_notifier.outcomes import conclude, without_foreign_text
+from ringback_notifier.ledger import Attempts, Ledger
+from ringback_notifier.outcomes import conclude
 from ringback_notifier.proxy_gate import ProxyGate, tells_of_proxy
 from ringback_notifier.replies import Failed, Sent
-from ringback_notifier.roster import AnyLane
-from ringback_notifier.sender import Sender
-from ringback_schemas.deliveries import ClaimedDelivery, DeliveryOutcome, DeliveryRef, Verdict
-from ringback_schemas.endpoints import DisabledReason
-from ringback_schemas.ids import EndpointId, InstanceId, TenantId
-from ringback_schemas.states import DeliveryState
+from ringback_schemas.deliveries import ClaimedDelivery, DeliveryRef
+from ringback_schemas.ids import InstanceId
 
 RELEASE_WITHIN_S = 2.0
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 1.0
-
-T = TypeVar("T")
-Recorder = Batcher[DeliveryOutcome, bool]
 
 log = structlog.get_logger(__name__)
 
 
-class Attempts(Circuits, Protocol):
-    """What a dispatcher counts; telemetry implements it."""
+class Deliveries(Attempts, Circuits, Protocol):
+    """What a notifier counts; telemetry implements it."""
 
     def on_deliveries_claimed(self, count: int, source: str) -> None:
         """So many were claimed; ``source`` is ``broker``, ``poll`` or ``lane``."""
-
-    def on_attempts_recorded(self, rows: int, seconds: float) -> None:
-        """So many attempts went into one commit, which took so long."""
-
-    def on_attempt(self, claimed: ClaimedDelivery, outcome: DeliveryOutcome, *, is_recorded: bool) -> None:
-        """An attempt was made; not recorded means fenced: somebody else has the delivery now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +57,6 @@ class Terms:
         return 2 * self.concurrency
 
 
-@dataclass(slots=True, eq=False)
-class _Flight:
-    """A delivery under way."""
-
-    claimed: ClaimedDelivery
-    ref: DeliveryRef
-    """Which attempt of which delivery."""
-    lane: AnyLane
-    is_probe: bool
-    tries_proxy: bool
-    began_at: float
-    task: asyncio.Task[None] | None = None
-    is_sent: bool = False
-    """From the first byte on nobody can say that the receiver has not got it."""
-    is_answered: bool = False
-    is_slow: bool = False
-
-
 class Dispatcher:
     """The consumer behind an intake of deliveries. Its tasks live in the group of whoever runs it."""
 
@@ -93,27 +64,23 @@ class Dispatcher:
         self,
         store: Store,
         announcer: Announcer,
-        recorder: Recorder,
-        sender: Sender,
-        letters: Letters,
+        courier: Courier,
+        ledger: Ledger,
         terms: Terms,
         *,
-        observer: Attempts | None = None,
+        observer: Deliveries | None = None,
     ) -> None:
-        """``recorder`` batches the store's ``record_attempts``."""
+        """Everything passed in is opened and closed by the caller."""
         self._store = store
         self._announcer = announcer
-        self._recorder = recorder
-        self._sender = sender
-        self._letters = letters
+        self._courier = courier
+        self._ledger = ledger
         self._terms = terms
         self.lanes = Lanes(terms.lane, terms.concurrency, observer=observer)
         self._gate = ProxyGate()
         self._slow = 0
         self._observer = observer
-        # bound once, after logging was configured: to find the logger anew costs as much as the line itself
-        self._log = log.bind()
-        self._flights: dict[DeliveryRef, _Flight] = {}
+        self._flights: dict[DeliveryRef, Flight] = {}
         self._group: asyncio.TaskGroup | None = None
         self._on_room: Callable[[], None] = _nothing
         self._idle = asyncio.Event()
@@ -150,7 +117,7 @@ class Dispatcher:
                 log.warning("claimed_again", delivery_id=one.delivery.id, attempt=one.delivery.attempt)
                 continue
             lane, is_probe = self.lanes.enter(one.delivery.lane)
-            flight = self._flights[ref] = _Flight(one, ref, lane, is_probe, self._gate.enter(), now)
+            flight = self._flights[ref] = Flight(one, ref, lane, is_probe, self._gate.enter(), now)
             flight.task = self._group.create_task(self._fly(flight), name=one.delivery.id)
 
     def age(self) -> None:
@@ -184,7 +151,7 @@ class Dispatcher:
             if flight.task is not None:
                 flight.task.cancel()
         await asyncio.gather(*[flight.task for flight in left if flight.task], return_exceptions=True)
-        await self._release([flight.ref for flight in left if not flight.is_sent])
+        await self._release([flight.ref for flight in left if flight.sent_to is None])
 
     def holds(self, ref: DeliveryRef) -> bool:
         """Whether that attempt is under way here."""
@@ -216,7 +183,7 @@ class Dispatcher:
         else:
             self._announcer.announce(DELIVERIES, [ref.delivery_id for ref in unsent])
 
-    async def _fly(self, flight: _Flight) -> None:
+    async def _fly(self, flight: Flight) -> None:
         try:
             await self._deliver(flight)
         finally:
@@ -228,38 +195,18 @@ class Dispatcher:
                 self._idle.set()
             self._on_room()
 
-    async def _deliver(self, flight: _Flight) -> None:
-        claimed, delivery = flight.claimed, flight.claimed.delivery
-        letter = self._letters.at_hand(claimed) or await self._prepare(claimed)
-        match letter:
-            case Letter():
-                if flight.lane.is_paced:
-                    await _keep_pace(flight.lane)
-                flight.is_sent = True
-                sent = await self._sender.send(
-                    *(letter.url, delivery.event_id, letter.body, letter.signer),
-                    headers=letter.headers,
-                    total_s=letter.total_s,
-                )
-            case Sent():
-                sent = letter
-            case Unwanted():
-                await self._withhold(flight)
-                return
-        outcome = conclude(claimed, self._terms.owner, sent, self._terms.schedule_s, random.random())  # noqa: S311 - jitter
+    async def _deliver(self, flight: Flight) -> None:
+        sent = await self._courier.bring(flight)
+        if sent is None:
+            return
+        claimed, terms = flight.claimed, self._terms
+        outcome = conclude(claimed, terms.owner, sent, terms.schedule_s, random.random())  # noqa: S311 - jitter
         self._answered(flight)
         self._tell_gate(flight, sent)
         self.lanes.answered(flight.lane, outcome.attempt.verdict, sent.timing.total_s, is_probe=flight.is_probe)
-        # A crash here sends it again, with the same id and bytes: the receiver tells by the id.
-        is_recorded = await self._record(outcome)
-        if is_recorded and outcome.state is DeliveryState.RETRYING:
-            self._announcer.announce_later(DELIVERIES, [delivery.id], outcome.retry_in_s)
-        is_gone = is_recorded and outcome.attempt.verdict is Verdict.GONE
-        if is_gone and delivery.endpoint_id is not None and isinstance(letter, Letter):
-            await self._part_from(delivery.tenant_id, delivery.endpoint_id, letter.url)
-        self._tell(claimed, outcome, is_recorded=is_recorded)
+        await self._ledger.enter(claimed, outcome, flight.sent_to)
 
-    def _answered(self, flight: _Flight) -> None:
+    def _answered(self, flight: Flight) -> None:
         """What remains to be done with it is ours, and no fault of its receiver."""
         flight.is_answered = True
         if flight.is_slow:
@@ -267,7 +214,7 @@ class Dispatcher:
             flight.lane.trunk.slow -= 1
             self._count_slow(-1)
 
-    def _tell_gate(self, flight: _Flight, sent: Sent) -> None:
+    def _tell_gate(self, flight: Flight, sent: Sent) -> None:
         is_down = isinstance(sent.reply, Failed) and sent.reply.is_proxy_down
         if not is_down and (self._gate.is_unblemished or not tells_of_proxy(sent.reply)):
             return
@@ -283,67 +230,6 @@ class Dispatcher:
         self._slow += more
         self.lanes.crowd(is_crowded=self._slow > self._terms.slow_concurrency // 2)
         self._on_room()
-
-    async def _prepare(self, claimed: ClaimedDelivery) -> Letter | Sent | Unwanted:
-        return await _patiently(lambda: self._letters.prepare(claimed))
-
-    async def _withhold(self, flight: _Flight) -> None:
-        """Its endpoint was disabled or deleted just now: the store knows what becomes of it."""
-        await _patiently(lambda: self._store.withhold_deliveries(self._terms.owner, [flight.ref]))
-        log.info("delivery_withheld", delivery_id=flight.ref.delivery_id)
-
-    async def _part_from(self, tenant_id: TenantId, endpoint_id: EndpointId, url: str) -> None:
-        """The endpoint said 410. A crash before this is mended by the next delivery, which gets the same answer."""
-        gone = DisabledReason.GONE
-        await _patiently(lambda: self._store.disable_endpoint(tenant_id, endpoint_id, gone, only_at=url))
-        self._letters.forget(endpoint_id)
-        log.warning("endpoint_gone", endpoint_id=endpoint_id, tenant_id=tenant_id)
-
-    async def _record(self, outcome: DeliveryOutcome) -> bool:
-        try:
-            return await _patiently(lambda: self._recorder.submit(outcome))
-        except RowRefused as error:
-            log.warning("attempt_refused_by_store", delivery_id=outcome.delivery_id, reason=str(error))
-            return await _patiently(lambda: self._recorder.submit(without_foreign_text(outcome)))
-
-    def _tell(self, claimed: ClaimedDelivery, outcome: DeliveryOutcome, *, is_recorded: bool) -> None:
-        delivery, attempt = claimed.delivery, outcome.attempt
-        self._log.info(
-            "delivery_attempt" if is_recorded else "delivery_attempt_fenced",
-            delivery_id=delivery.id,
-            event_id=delivery.event_id,
-            event_type=delivery.event_type,
-            job_id=delivery.job_id,
-            tenant_id=delivery.tenant_id,
-            destination=delivery.destination,
-            attempt=attempt.attempt,
-            verdict=attempt.verdict.value,
-            status=attempt.status,
-            duration_s=round(attempt.timing.total_s, 6),
-            retry_in_s=outcome.retry_in_s or None,
-        )
-        if self._observer is not None:
-            self._observer.on_attempt(claimed, outcome, is_recorded=is_recorded)
-
-
-async def _keep_pace(lane: AnyLane) -> None:
-    """Wait for one's turn at a rate that was granted, and may have bunched up since."""
-    while (pause_s := lane.pause_s(time.monotonic())) > 0:  # noqa: ASYNC110 - it is time that is waited for
-        await asyncio.sleep(pause_s)
-    lane.sent(time.monotonic())
-
-
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """What the call gives, tried again while the store is away: what was sent must be told, however late."""
-    pause_s = _FIRST_PAUSE_S
-    while True:
-        try:
-            return await call()
-        except StoreUnavailable as error:
-            # the intake warns of it: here it would be a line for each delivery in flight
-            log.debug("store_unavailable", reason=str(error), pause_s=round(pause_s, 3))
-        await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
-        pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
 
 def _nothing() -> None:

@@ -14,9 +14,11 @@ from ringback_backends.contracts.broker import DELIVERIES, Broker
 from ringback_backends.contracts.store import Store
 from ringback_backends.intake import Intake, Pace
 from ringback_notifier.claims import Claims
-from ringback_notifier.dispatcher import Attempts, Dispatcher, Recorder, Terms
+from ringback_notifier.courier import Courier
+from ringback_notifier.dispatcher import Deliveries, Dispatcher, Terms
 from ringback_notifier.endpoint_lane import NO_LIMITS, Limits, limits_of
 from ringback_notifier.lane import LanePlan
+from ringback_notifier.ledger import Ledger, Recorder
 from ringback_notifier.letters import Letters
 from ringback_notifier.peers import Peers
 from ringback_notifier.schedule import DEFAULT_SCHEDULE_S
@@ -67,7 +69,7 @@ class Notifier:
         policy: EgressPolicy,
         plan: NotifierPlan,
         *,
-        observer: Attempts | None = None,
+        observer: Deliveries | None = None,
         is_alive: Callable[[], bool] = lambda: True,
     ) -> None:
         """Everything passed in is opened and closed by the caller; it claims nothing unless ``is_alive``."""
@@ -82,9 +84,8 @@ class Notifier:
         self._dispatcher = Dispatcher(
             store,
             announcer,
-            self._recorder,
-            self._sender,
-            self._letters,
+            Courier(store, owner, self._letters, self._sender),
+            Ledger(store, announcer, self._recorder, self._letters, observer=observer),
             Terms(owner, plan.schedule_s, plan.concurrency, plan.lane),
             observer=observer,
         )
