@@ -3,79 +3,21 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from ringback_backends.contracts.errors import RowRefused
 from ringback_backends.contracts.store import Store
 from ringback_backends.sql import parking
-from ringback_schemas.deliveries import (
-    ClaimedDelivery,
-    DeliveryKind,
-    DeliveryRecord,
-    DeliveryRef,
-    NewDelivery,
-    Verdict,
-    WaitReason,
-)
-from ringback_schemas.endpoints import DisabledReason, EndpointHealth, EndpointRecord
+from ringback_schemas.deliveries import DeliveryKind, NewDelivery, WaitReason
+from ringback_schemas.endpoints import DisabledReason
 from ringback_schemas.ids import DEFAULT_TENANT, InstanceId, new_delivery_id
 from ringback_schemas.lanes import LaneRoom, LaneRooms, LaneTurn
 from ringback_schemas.states import DeliveryState
-from tests.conformance.store.making import (
-    DESTINATION,
-    SETTINGS,
-    URL,
-    attempted,
-    ended,
-    event,
-    registered,
-    running,
-)
-
-QUIET = replace(SETTINGS, event_filter=("nothing.of_the_kind",))
-"""Gets what these tests make for it, and nothing else."""
+from tests.conformance.store.endpoint_traffic import QUIET, made_for, sent_to
+from tests.conformance.store.making import DESTINATION, URL, attempted, delivery_now, delivery_ref, event, registered
 
 RETRYING = DeliveryState.RETRYING
-
-
-async def made_for(store: Store, owner: InstanceId, endpoint: EndpointRecord, count: int = 1) -> list[Any]:
-    """Ids of fresh deliveries to an endpoint."""
-    claimed = await running(store, owner)
-    news = tuple(
-        NewDelivery(new_delivery_id(), DeliveryKind.ENDPOINT, URL, DESTINATION, endpoint.id) for _ in range(count)
-    )
-    told = replace(event(claimed.job.id), deliveries=news)
-    assert await store.finish_jobs([ended(claimed, event=told)]) == [tuple(new.id for new in news)]
-    return [new.id for new in news]
-
-
-async def sent_to(store: Store, owner: InstanceId, endpoint: EndpointRecord, count: int = 1) -> list[ClaimedDelivery]:
-    """Deliveries to an endpoint that the owner has just claimed."""
-    ids = await made_for(store, owner, endpoint, count)
-    claimed = await store.claim_deliveries(owner, ids, count)
-    assert len(claimed) == count
-    return claimed
-
-
-async def now_of(store: Store, delivery_id: Any) -> DeliveryRecord:
-    """The delivery as it is now."""
-    detail = await store.get_delivery(DEFAULT_TENANT, delivery_id)
-    assert detail is not None
-    return detail.delivery
-
-
-async def health(store: Store, endpoint: EndpointRecord) -> EndpointHealth:
-    """How it goes."""
-    record = await store.get_endpoint(endpoint.tenant_id, endpoint.id)
-    assert record is not None
-    return record.health
-
-
-def ref(claimed: ClaimedDelivery) -> DeliveryRef:
-    """The claimed attempt."""
-    return DeliveryRef(claimed.delivery.id, claimed.delivery.attempt)
 
 
 async def test_claim_says_whose_delivery_it_is(store: Store, owner: InstanceId) -> None:
@@ -114,7 +56,7 @@ async def test_disabled_endpoint_parks_what_waits(store: Store, owner: InstanceI
     await store.disable_endpoint(DEFAULT_TENANT, endpoint.id, DisabledReason.REQUESTED)
 
     for delivery_id, state in ((failed.delivery.id, RETRYING), (fresh, DeliveryState.PENDING)):
-        parked = await now_of(store, delivery_id)
+        parked = await delivery_now(store, delivery_id)
         assert (parked.state, parked.next_attempt_at) == (state, None)
         assert parked.waits_for is WaitReason.ENDPOINT_DISABLED
     assert await store.claim_deliveries(owner, [fresh, failed.delivery.id], 5) == []
@@ -132,9 +74,9 @@ async def test_disabled_endpoint_parks_the_rest_when_its_turn_comes(
 
     await store.disable_endpoint(DEFAULT_TENANT, endpoint.id, DisabledReason.REQUESTED)
     (claimed,) = await store.claim_due_deliveries(owner, 5)
-    await store.withhold_deliveries(owner, [DeliveryRef(claimed.delivery.id, claimed.delivery.attempt)])
+    await store.withhold_deliveries(owner, [delivery_ref(claimed)])
 
-    assert [(await now_of(store, one)).next_attempt_at for one in ids] == [None] * 3
+    assert [(await delivery_now(store, one)).next_attempt_at for one in ids] == [None] * 3
     await store.enable_endpoint(DEFAULT_TENANT, endpoint.id)
     assert {one.delivery.id for one in await store.claim_due_deliveries(owner, 5)} == set(ids)
 
@@ -183,11 +125,11 @@ async def test_attempt_in_flight_ends_as_it_ends(store: Store, owner: InstanceId
     endpoint = await registered(store, QUIET)
     (claimed,) = await sent_to(store, owner, endpoint)
     await store.disable_endpoint(DEFAULT_TENANT, endpoint.id, DisabledReason.REQUESTED)
-    assert (await now_of(store, claimed.delivery.id)).state is DeliveryState.SENDING
+    assert (await delivery_now(store, claimed.delivery.id)).state is DeliveryState.SENDING
 
     assert await store.record_attempts([attempted(claimed, state)]) == [True]
 
-    assert (await now_of(store, claimed.delivery.id)).state is state
+    assert (await delivery_now(store, claimed.delivery.id)).state is state
 
 
 async def test_retry_of_a_disabled_endpoint_is_parked(store: Store, owner: InstanceId) -> None:
@@ -213,9 +155,9 @@ async def test_deleted_endpoint_cancels_what_waits(store: Store, owner: Instance
 
     await store.delete_endpoint(DEFAULT_TENANT, endpoint.id)
 
-    states = [(await now_of(store, one)).state for one in (done.delivery.id, failed.delivery.id, fresh)]
+    states = [(await delivery_now(store, one)).state for one in (done.delivery.id, failed.delivery.id, fresh)]
     assert states == [DeliveryState.DELIVERED, DeliveryState.CANCELLED, DeliveryState.CANCELLED]
-    ended_one = await now_of(store, fresh)
+    ended_one = await delivery_now(store, fresh)
     assert ended_one.finished_at is not None
     assert (ended_one.next_attempt_at, ended_one.waits_for) == (None, None)
 
@@ -255,7 +197,7 @@ async def test_no_retry_slips_past_a_change_at_the_same_time(
         second_store.delete_endpoint(DEFAULT_TENANT, endpoint.id),
     )
 
-    states = {(await now_of(store, one.delivery.id)).state for one in claimed}
+    states = {(await delivery_now(store, one.delivery.id)).state for one in claimed}
     assert states == {DeliveryState.CANCELLED}
 
 
@@ -269,9 +211,9 @@ async def test_waiting_deliveries_go_to_the_new_url(store: Store, owner: Instanc
     await store.update_endpoint(DEFAULT_TENANT, endpoint.id, 1, moved)
     await store.record_attempts([attempted(flying, RETRYING)])
 
-    assert (await now_of(store, waiting)).url == moved.url
+    assert (await delivery_now(store, waiting)).url == moved.url
     for delivery_id in (waiting, flying.delivery.id):
-        assert (await now_of(store, delivery_id)).destination == moved.destination
+        assert (await delivery_now(store, delivery_id)).destination == moved.destination
 
 
 async def test_redelivery_needs_an_enabled_endpoint(store: Store, owner: InstanceId) -> None:
@@ -279,7 +221,7 @@ async def test_redelivery_needs_an_enabled_endpoint(store: Store, owner: Instanc
     endpoint = await registered(store, QUIET)
     (claimed,) = await sent_to(store, owner, endpoint)
     await store.record_attempts([attempted(claimed)])
-    before = await now_of(store, claimed.delivery.id)
+    before = await delivery_now(store, claimed.delivery.id)
 
     await store.disable_endpoint(DEFAULT_TENANT, endpoint.id, DisabledReason.REQUESTED)
     assert await store.redeliver(DEFAULT_TENANT, before.id) == before
@@ -301,87 +243,17 @@ async def test_withheld_delivery_becomes_what_its_endpoint_says(store: Store, ow
     claimed = [(await sent_to(store, owner, endpoint))[0] for endpoint in (stopped, gone, open_one)]
     await store.disable_endpoint(DEFAULT_TENANT, stopped.id, DisabledReason.REQUESTED)
     await store.delete_endpoint(DEFAULT_TENANT, gone.id)
-    late = replace(ref(claimed[0]), attempt=7)
+    late = replace(delivery_ref(claimed[0]), attempt=7)
 
-    answers = await store.withhold_deliveries(owner, [ref(claimed[2]), late, ref(claimed[1]), ref(claimed[0])])
+    answers = await store.withhold_deliveries(
+        owner, [delivery_ref(claimed[2]), late, delivery_ref(claimed[1]), delivery_ref(claimed[0])]
+    )
 
     assert answers == [True, False, True, True]
-    parked, cancelled, due = [await now_of(store, one.delivery.id) for one in claimed]
+    parked, cancelled, due = [await delivery_now(store, one.delivery.id) for one in claimed]
     assert (parked.state, parked.waits_for) == (DeliveryState.PENDING, WaitReason.ENDPOINT_DISABLED)
     assert (cancelled.state, cancelled.finished_at is not None) == (DeliveryState.CANCELLED, True)
     assert (due.state, due.tries, due.owner) == (DeliveryState.PENDING, 0, None)
     (again,) = await store.claim_due_deliveries(owner, 5)
     assert again.delivery.id == due.id
-    assert await store.withhold_deliveries(owner, [ref(claimed[0])]) == [False]
-
-
-async def test_failures_are_counted_in_a_row(store: Store, owner: InstanceId) -> None:
-    """Each failed attempt counts, whichever delivery it is of; the row has a beginning."""
-    endpoint = await registered(store, QUIET)
-    one, two, three = await sent_to(store, owner, endpoint, 3)
-
-    await store.record_attempts([attempted(one, RETRYING), attempted(two, DeliveryState.EXHAUSTED)])
-    first = await health(store, endpoint)
-    await store.record_attempts([attempted(three, RETRYING)])
-
-    assert (first.failures_in_row, first.last_success_at) == (2, None)
-    assert first.first_failure_at is not None
-    assert abs(first.first_failure_at - datetime.now(UTC)) < timedelta(seconds=10)
-    assert await health(store, endpoint) == replace(first, failures_in_row=3)
-
-
-async def test_success_ends_the_row(store: Store, owner: InstanceId) -> None:
-    """One success is enough, and is noted with its time."""
-    endpoint = await registered(store, QUIET)
-    one, two = await sent_to(store, owner, endpoint, 2)
-    await store.record_attempts([attempted(one, RETRYING)])
-
-    await store.record_attempts([attempted(two)])
-
-    now = await health(store, endpoint)
-    assert (now.failures_in_row, now.first_failure_at) == (0, None)
-    assert now.last_success_at is not None
-
-
-async def test_row_is_counted_in_the_order_of_a_call(store: Store, owner: InstanceId) -> None:
-    """Of attempts that are recorded together only those after the last success are in the row."""
-    endpoint = await registered(store, QUIET)
-    claimed = await sent_to(store, owner, endpoint, 4)
-    states = [RETRYING, DeliveryState.DELIVERED, RETRYING, DeliveryState.EXHAUSTED]
-
-    await store.record_attempts([attempted(one, state) for one, state in zip(claimed, states, strict=True)])
-
-    now = await health(store, endpoint)
-    assert now.failures_in_row == 2
-    assert now.last_success_at is not None
-    assert now.first_failure_at is not None
-
-
-async def test_attempts_of_many_endpoints_are_counted_apart(
-    store: Store, second_store: Store, owner: InstanceId
-) -> None:
-    """In one call, and in several at once in other orders: none is lost and none deadlocks."""
-    endpoints = [await registered(store, QUIET) for _ in range(4)]
-    claimed = [await sent_to(store, owner, endpoint, 10) for endpoint in endpoints]
-    rounds = [[attempted(of_one[number], RETRYING) for of_one in claimed] for number in range(10)]
-
-    await asyncio.gather(
-        *(
-            (store if number % 2 else second_store).record_attempts(outcomes[:: 1 if number % 2 else -1])
-            for number, outcomes in enumerate(rounds)
-        )
-    )
-
-    assert [(await health(store, endpoint)).failures_in_row for endpoint in endpoints] == [10] * 4
-
-
-async def test_enabling_forgets_the_row(store: Store, owner: InstanceId) -> None:
-    """Whoever enables an endpoint gives it a new chance."""
-    endpoint = await registered(store, QUIET)
-    (claimed,) = await sent_to(store, owner, endpoint)
-    await store.record_attempts([attempted(claimed, RETRYING, verdict=Verdict.TIMEOUT)])
-    await store.disable_endpoint(DEFAULT_TENANT, endpoint.id, DisabledReason.FAILING)
-
-    await store.enable_endpoint(DEFAULT_TENANT, endpoint.id)
-
-    assert await health(store, endpoint) == EndpointHealth()
+    assert await store.withhold_deliveries(owner, [delivery_ref(claimed[0])]) == [False]
