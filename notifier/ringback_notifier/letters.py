@@ -162,7 +162,7 @@ class Letters:
                 signer = _signer(endpoint_id, armed.secrets)
         if isinstance(signer, Failed):
             return _Unarmed(armed.endpoint, signer)
-        return _Armed(armed.endpoint, signer, _headers(armed.endpoint, self._origin))
+        return _Armed(armed.endpoint, signer, _headers(armed, self._origin))
 
 
 def _signer(whose: TenantId | EndpointId, secrets: Iterable[SigningSecret]) -> Signer | Failed:
@@ -183,8 +183,8 @@ def _unsent(reply: Failed) -> Sent:
     return Sent(reply, datetime.now(UTC), Timing(0.0))
 
 
-def _headers(endpoint: EndpointRecord, origin: str) -> dict[str, str]:
-    headers = dict(endpoint.settings.headers)
+def _headers(armed: ArmedEndpoint, origin: str) -> dict[str, str]:
+    endpoint, headers = armed.endpoint, dict(armed.headers)
     if endpoint.settings.body_format is BodyFormat.CLOUDEVENTS:
         headers["content-type"] = CONTENT_TYPE
     if endpoint.consent is not Consent.NOT_REQUIRED:

@@ -55,6 +55,17 @@ class DisabledReason(StrEnum):
     """It failed for too long."""
 
 
+Headers = tuple[tuple[str, str], ...]
+"""Names in lower case, and values."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableHeaders:
+    """In place of headers that are stored, but open with no key that is known, names and all."""
+
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
     """What its owner says about an endpoint."""
@@ -65,8 +76,8 @@ class EndpointSettings:
     event_filter: tuple[str, ...] = ()
     """Event types, ``*`` at the end matching any rest; empty means all."""
     description: str = ""
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """Further request headers, names in lower case. Kept encrypted: they often hold credentials."""
+    headers: Headers | UnreadableHeaders = field(default=(), repr=False)
+    """Further request headers. Kept encrypted: they often hold credentials."""
     rate_limit_per_s: float | None = None
     max_in_flight: int | None = None
     timeout_s: float | None = None
@@ -122,6 +133,8 @@ class ArmedEndpoint:
     """An endpoint with what sending to it takes."""
 
     endpoint: EndpointRecord
+    headers: Headers = field(repr=False)
+    """Those of its settings, which can be read."""
     secrets: tuple[SigningSecret, ...]
     """The live ones, newest first; never empty."""
 
@@ -131,7 +144,6 @@ class UnreadableEndpoint:
     """An endpoint that cannot be sent to, for a secret or its headers cannot be decrypted."""
 
     endpoint: EndpointRecord
-    """Without its headers."""
     reason: str
 
 

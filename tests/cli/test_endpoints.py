@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from ringback.cli.exits import Exit
+from ringback.cli.showing import show_endpoint
+from ringback_schemas.http import EndpointBody
 from tests.answers import Answer
 from tests.cli.conftest import Api, Run
 from tests.receiver import Receiver
@@ -55,6 +57,15 @@ def test_endpoints_list_is_json_for_programs(run: Run) -> None:
     items = json.loads(run("endpoints", "list", "--limit", "2", "--json").out)["items"]
 
     assert [item["id"] for item in items] == [newer, older]
+
+
+def test_endpoint_with_unreadable_headers_says_so(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or it would look like one that has none."""
+    endpoint = EndpointBody.model_validate_json(run("endpoints", "show", create(run), "--json").out)
+
+    show_endpoint(endpoint.model_copy(update={"has_unreadable_headers": True}))
+
+    assert "cannot be decrypted" in capsys.readouterr().out
 
 
 def test_endpoints_update_changes_what_is_given(run: Run) -> None:

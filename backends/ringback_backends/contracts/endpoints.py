@@ -42,7 +42,11 @@ from ringback_schemas.tenants import SigningSecret
 
 
 class EndpointStore(Protocol):
-    """Keeps endpoints with their secrets. Headers and secrets are encrypted."""
+    """Keeps endpoints with their secrets. Headers and secrets are encrypted.
+
+    An endpoint whose headers cannot be decrypted is shown, changed, enabled and disabled like any, with
+    ``UnreadableHeaders`` among its settings. Storing these leaves the headers as they are: the key may come back.
+    """
 
     async def create_endpoint(
         self, tenant_id: TenantId, endpoint_id: EndpointId, settings: EndpointSettings, secret: NewSecret

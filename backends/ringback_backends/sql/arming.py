@@ -14,7 +14,7 @@ from ringback_backends.sql.parking import CANCELLED, PARKED
 from ringback_backends.sql.signing import NEWEST_FIRST, SecretBox, is_live, signing_secret
 from ringback_backends.sql.tables import deliveries, endpoints, signing_secrets
 from ringback_schemas.deliveries import DeliveryRef
-from ringback_schemas.endpoints import ArmedEndpoint, Consent, UnreadableEndpoint
+from ringback_schemas.endpoints import ArmedEndpoint, Consent, UnreadableEndpoint, UnreadableHeaders
 from ringback_schemas.ids import EndpointId, InstanceId
 
 
@@ -63,10 +63,14 @@ class ArmingQueries:
 
 
 def _armed(row: Row[Any], secrets: Sequence[Row[Any]], box: SecretBox) -> ArmedEndpoint | UnreadableEndpoint:
+    endpoint = endpoint_record(row, box)
+    headers = endpoint.settings.headers
+    if isinstance(headers, UnreadableHeaders):
+        return UnreadableEndpoint(endpoint, headers.reason)
     try:
-        return ArmedEndpoint(endpoint_record(row, box), tuple(signing_secret(secret, box) for secret in secrets))
+        return ArmedEndpoint(endpoint, headers, tuple(signing_secret(secret, box) for secret in secrets))
     except SecretUnreadable as error:
-        return UnreadableEndpoint(endpoint_record(row, None), str(error))
+        return UnreadableEndpoint(endpoint, str(error))
 
 
 def _withhold(connection: Connection, owner: InstanceId, withheld: Sequence[DeliveryRef]) -> list[bool]:

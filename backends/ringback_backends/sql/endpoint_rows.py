@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Row
 
+from ringback_backends.contracts.errors import SecretUnreadable
 from ringback_backends.sql.rows import from_json, to_json
 from ringback_backends.sql.signing import SecretBox, opened
 from ringback_schemas.endpoints import (
@@ -14,18 +15,19 @@ from ringback_schemas.endpoints import (
     EndpointHealth,
     EndpointRecord,
     EndpointSettings,
+    Headers,
     SigningScheme,
+    UnreadableHeaders,
 )
 
 
 def settings_row(settings: EndpointSettings, box: SecretBox) -> dict[str, Any]:
-    """The columns that settings fill; consent is more than a setting."""
-    return {
+    """The columns that settings fill; consent is more than a setting. Headers that nobody can read stay as they are."""
+    return _headers_column(settings.headers, box) | {
         "url": settings.url,
         "destination": settings.destination,
         "event_filter": to_json(settings.event_filter),
         "description": settings.description,
-        "sealed_headers": box.seal(orjson.dumps(settings.headers)) if settings.headers else None,
         "rate_limit_per_s": settings.rate_limit_per_s,
         "max_in_flight": settings.max_in_flight,
         "timeout_s": settings.timeout_s,
@@ -34,12 +36,8 @@ def settings_row(settings: EndpointSettings, box: SecretBox) -> dict[str, Any]:
     }
 
 
-def endpoint_record(row: Row[Any], box: SecretBox | None) -> EndpointRecord:
-    """The endpoint of a row of the whole table; without its headers when there is no box to open them with.
-
-    Raises:
-        SecretUnreadable: its headers open with no key.
-    """
+def endpoint_record(row: Row[Any], box: SecretBox) -> EndpointRecord:
+    """The endpoint of a row of the whole table; whoever may see it may do so when its headers open with no key."""
     return EndpointRecord(
         id=row.id,
         tenant_id=row.tenant_id,
@@ -57,7 +55,7 @@ def endpoint_record(row: Row[Any], box: SecretBox | None) -> EndpointRecord:
     )
 
 
-def _settings(row: Row[Any], box: SecretBox | None) -> EndpointSettings:
+def _settings(row: Row[Any], box: SecretBox) -> EndpointSettings:
     return EndpointSettings(
         url=row.url,
         destination=row.destination,
@@ -73,8 +71,18 @@ def _settings(row: Row[Any], box: SecretBox | None) -> EndpointSettings:
     )
 
 
-def _headers(row: Row[Any], box: SecretBox | None) -> tuple[tuple[str, str], ...]:
-    if row.sealed_headers is None or box is None:
+def _headers(row: Row[Any], box: SecretBox) -> Headers | UnreadableHeaders:
+    if row.sealed_headers is None:
         return ()
-    plain = opened(box, row.sealed_headers, f"the headers of endpoint {row.id}")
+    try:
+        plain = opened(box, row.sealed_headers, f"the headers of endpoint {row.id}")
+    except SecretUnreadable as error:
+        return UnreadableHeaders(str(error))
     return tuple((name, value) for name, value in orjson.loads(plain))
+
+
+def _headers_column(headers: Headers | UnreadableHeaders, box: SecretBox) -> dict[str, Any]:
+    """Nothing for those that nobody can read: the key may come back."""
+    if isinstance(headers, UnreadableHeaders):
+        return {}
+    return {"sealed_headers": box.seal(orjson.dumps(headers)) if headers else None}

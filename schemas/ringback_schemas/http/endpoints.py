@@ -125,6 +125,8 @@ class EndpointBody(AnswerBody):
     description: str
     headers: dict[str, str]
     """Further headers of each request; values that look like credentials as `***`."""
+    has_unreadable_headers: bool
+    """They cannot be decrypted: none are shown, and nothing is sent until the key is back or they are given anew."""
     rate_limit_per_s: float | None
     max_in_flight: int | None
     timeout_s: float | None

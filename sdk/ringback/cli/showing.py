@@ -62,7 +62,7 @@ def show_endpoint(endpoint: EndpointBody) -> None:
             ("state", "enabled" if endpoint.enabled else f"disabled: {endpoint.disabled_reason}"),
             ("events", " ".join(endpoint.events) or "*"),
             ("description", endpoint.description or None),
-            ("headers", " ".join(f"{name}={value}" for name, value in endpoint.headers.items()) or None),
+            ("headers", _headers(endpoint)),
             ("limits", None if rate is None else f"{rate:g} a second"),
             ("in flight", None if in_flight is None else f"at most {in_flight}"),
             ("timeout", None if timeout_s is None else f"{timeout_s:g} s"),
@@ -75,6 +75,12 @@ def show_endpoint(endpoint: EndpointBody) -> None:
             ("made", _when(endpoint.created_at)),
         ]
     )
+
+
+def _headers(endpoint: EndpointBody) -> str | None:
+    if endpoint.has_unreadable_headers:
+        return "cannot be decrypted: nothing is sent"
+    return " ".join(f"{name}={value}" for name, value in endpoint.headers.items()) or None
 
 
 def _when(moment: datetime) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from ringback_schemas.endpoints import Headers, UnreadableHeaders
 from ringback_service.api.bodies import invalid
 from ringback_service.api.refusals import FieldError, pointer_of
 
@@ -21,8 +22,6 @@ _RESERVED = frozenset(
 )
 _RESERVED_BEGINNINGS = ("webhook-", "content-", "proxy-", "ce-", ":")
 _TELLTALES = re.compile("auth|token|secret|key|pass|pwd|cookie|signature|credential|session|bearer|jwt|hmac|otp")
-
-Headers = tuple[tuple[str, str], ...]
 
 
 def checked_headers(given: Mapping[str, str], stored: Headers = ()) -> Headers:
@@ -49,6 +48,11 @@ def checked_headers(given: Mapping[str, str], stored: Headers = ()) -> Headers:
     return tuple(kept.items())
 
 
+def readable(headers: Headers | UnreadableHeaders) -> Headers:
+    """The headers; none when nobody can read them."""
+    return () if isinstance(headers, UnreadableHeaders) else headers
+
+
 def shown_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The headers with what looks like a credential hidden."""
     return {name: HIDDEN if _TELLTALES.search(name) else value for name, value in headers}
@@ -67,7 +71,7 @@ def _problem_of(name: str, value: str, *, is_known: bool) -> str | None:
     if _NAME.fullmatch(name) is None:
         return "is not the name of a header"
     if value == HIDDEN and not is_known:
-        return f"stands for a value that is stored ({HIDDEN}), and there is none"
+        return f"stands for a value that is stored ({HIDDEN}), and there is none that can be read"
     if len(value) > MAX_VALUE or _VALUE.fullmatch(value) is None:
         return f"must be 1 to {MAX_VALUE} printable ASCII characters, without a space at either end"
     return None

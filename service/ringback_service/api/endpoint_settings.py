@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from ringback.egress import destination_of
-from ringback_schemas.endpoints import EndpointRecord, EndpointSettings
+from ringback_schemas.endpoints import EndpointRecord, EndpointSettings, Headers, UnreadableHeaders
 from ringback_schemas.http import EndpointBody, EndpointLinks, EndpointPatch, EndpointRequest
 from ringback_service.api.bodies import invalid
 from ringback_service.api.callbacks import CallbackGuard
-from ringback_service.api.endpoint_headers import checked_headers, shown_headers, strangers_may_have
+from ringback_service.api.endpoint_headers import checked_headers, readable, shown_headers, strangers_may_have
 from ringback_service.api.refusals import FieldError
 
 URL_POINTER = "/url"
@@ -48,13 +48,22 @@ async def changed(stored: EndpointSettings, patch: EndpointPatch, guard: Callbac
     if "url" in given:
         url = await guard.vet(patch.url, URL_POINTER)
         settings = replace(settings, url=url, destination=destination_of(url))
-    known = stored.headers if settings.destination == stored.destination else strangers_may_have(stored.headers)
+    is_elsewhere = settings.destination != stored.destination
     if "headers" in given:
+        known = readable(stored.headers)
+        known = strangers_may_have(known) if is_elsewhere else known
         return replace(settings, headers=checked_headers(patch.headers, known))
-    if known != stored.headers:
-        detail = "must be given anew, or as {}, for the URL leads elsewhere: some of them look like credentials"
+    if is_elsewhere and (why := _why_not_elsewhere(stored.headers)) is not None:
+        detail = f"must be given anew, or as {{}}, for the URL leads elsewhere: {why}"
         raise invalid([FieldError(code="header", detail=detail, pointer="/headers")])
     return settings
+
+
+def _why_not_elsewhere(headers: Headers | UnreadableHeaders) -> str | None:
+    """What speaks against sending them to another destination; None when nothing does."""
+    if isinstance(headers, UnreadableHeaders):
+        return "they cannot be read, and some may be credentials"
+    return None if strangers_may_have(headers) == headers else "some of them look like credentials"
 
 
 def show_endpoint(endpoint: EndpointRecord, public_url: str) -> EndpointBody:
@@ -65,7 +74,8 @@ def show_endpoint(endpoint: EndpointRecord, public_url: str) -> EndpointBody:
         url=settings.url,
         events=list(settings.event_filter),
         description=settings.description,
-        headers=shown_headers(settings.headers),
+        headers=shown_headers(readable(settings.headers)),
+        has_unreadable_headers=isinstance(settings.headers, UnreadableHeaders),
         rate_limit_per_s=settings.rate_limit_per_s,
         max_in_flight=settings.max_in_flight,
         timeout_s=settings.timeout_s,
