@@ -100,6 +100,12 @@ def test_file_that_cannot_be_locked_is_told(tmp_path: Path) -> None:
         pass
 
 
+def test_errors_of_whoever_is_inside_come_out_as_they_are(tmp_path: Path) -> None:
+    """Not as the lock's."""
+    with pytest.raises(ConnectionResetError), served_alone(f"sqlite:///{tmp_path}/x.db"):
+        raise ConnectionResetError
+
+
 def test_postgresql_may_be_served_by_many() -> None:
     """Leases keep them apart."""
     url = "postgresql://localhost/x"

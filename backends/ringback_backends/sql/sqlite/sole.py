@@ -9,13 +9,11 @@ import os
 import socket
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
 from ringback_backends.contracts.errors import StoreTaken, StoreUnavailable
-
-_OPERATION = "locking"
 
 
 @contextmanager
@@ -29,12 +27,20 @@ def sole_server(path: Path) -> Iterator[None]:
         StoreTaken: somebody is inside.
         StoreUnavailable: there can be no lock file.
     """
+    with _taken(path):
+        yield
+
+
+def _taken(path: Path) -> IO[str]:
+    """The lock file, locked until it is closed."""
     try:
-        with _opened(path) as file:
+        with ExitStack() as stack:
+            file = stack.enter_context(_opened(path))
             _take(file, path)
-            yield
+            stack.pop_all()
+            return file
     except OSError as error:
-        raise StoreUnavailable(_OPERATION, str(error)) from error
+        raise StoreUnavailable("locking", str(error)) from error
 
 
 def _opened(path: Path) -> IO[str]:
