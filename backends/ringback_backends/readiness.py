@@ -51,9 +51,11 @@ class Readiness:
         try:
             async with asyncio.timeout(STORE_WITHIN_S):
                 revision = await self._store.ping()
-        except (StoreUnavailable, TimeoutError):
-            detail = f"no answer within {STORE_WITHIN_S:g} s; nothing is accepted or shown, running jobs go on"
-            return [CheckBody(name="store", status=CheckStatus.FAILED, detail=detail)]
+        except TimeoutError:
+            return [_without_store(f"no answer within {STORE_WITHIN_S:g} s")]
+        except StoreUnavailable as error:
+            # what the driver says stays in the log: anybody may ask, and it names users and machines
+            return [_without_store(error.remedy or "does not answer as it should; the log says why")]
         except SchemaMismatch as error:
             return [
                 CheckBody(name="store", status=CheckStatus.OK, detail="answers"),
@@ -84,3 +86,8 @@ class Readiness:
         if self._awaited is None:
             return []
         return [CheckBody(name="starting", status=CheckStatus.FAILED, detail=f"waits for {self._awaited}")]
+
+
+def _without_store(why: str) -> CheckBody:
+    detail = f"{why}; nothing is accepted or shown, running jobs go on"
+    return CheckBody(name="store", status=CheckStatus.FAILED, detail=detail)

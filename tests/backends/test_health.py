@@ -57,6 +57,23 @@ async def test_process_with_a_store_is_ready() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (StoreUnavailable("ping", "user otto of host 10.0.0.1"), "does not answer as it should; the log says why"),
+        (StoreUnavailable("ping", "user otto of host 10.0.0.1", remedy="no such database: create it"), "create it"),
+    ],
+)
+async def test_probe_tells_what_to_do_and_no_names(error: StoreUnavailable, told: str) -> None:
+    """Anybody may ask: what the driver says stays in the log."""
+    async with served(error) as session, session.get("/readyz") as response:
+        detail = (await response.json())["checks"][0]["detail"]
+
+    assert told in detail
+    assert "otto" not in detail
+    assert "10.0.0.1" not in detail
+
+
 @pytest.mark.parametrize("answer", [StoreUnavailable("ping", "away"), SchemaMismatch("0000", "0001")])
 async def test_process_without_a_store_is_unready_but_alive(answer: Exception) -> None:
     """Without its store a process is not ready; it lives all the same, so nobody restarts it for that."""

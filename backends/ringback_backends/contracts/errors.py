@@ -22,9 +22,12 @@ class StoreError(RingbackError):
 class StoreUnavailable(StoreError):
     """The store did not answer as it should; the transaction may or may not have been committed."""
 
-    def __init__(self, operation: str, reason: str) -> None:
-        super().__init__(f"store unavailable during {operation}: {reason}")
+    def __init__(self, operation: str, reason: str, *, remedy: str = "") -> None:
+        """``remedy`` says what is to be done about it, when that is known. It names nothing, so anybody may read it."""
+        told = f"{remedy} ({reason})" if remedy else reason
+        super().__init__(f"store unavailable during {operation}: {told}")
         self.operation = operation
+        self.remedy = remedy
 
 
 class StoreTaken(StoreError):

@@ -21,6 +21,16 @@ _REFUSING_CLASSES = ("22", "23", "54")
 _UNDEFINED_TABLE = "42P01"
 _UNDEFINED_COLUMN = "42703"
 
+_REMEDIES = {
+    "3D000": "the server has no database of the name in RINGBACK_DATABASE_URL: create it, then run `ringback migrate`",
+    "28000": "the server does not let in the user of RINGBACK_DATABASE_URL from here",
+    "28P01": "the server refuses the password in RINGBACK_DATABASE_URL",
+    "42501": "the user of RINGBACK_DATABASE_URL may not use the tables: grant it that",
+    "53300": "the server has no connection left: fewer by RINGBACK_POOL_SIZE, or more by its max_connections",
+    "57P03": "the server is starting or stopping",
+}
+"""What is wrong, and what to do, by SQLSTATE: where it is not simply away."""
+
 DRIVER_ERRORS = (
     SQLAlchemyError,
     asyncpg.PostgresError,
@@ -49,7 +59,8 @@ def store_error(operation: str, error: Exception) -> StoreError:
         return SchemaMismatch(None, REVISION)
     if _refuses_value(cause):
         return RowRefused(operation, _reason(cause))
-    return StoreUnavailable(operation, _reason(cause))
+    remedy = _REMEDIES.get(str(cause.sqlstate), "") if isinstance(cause, asyncpg.PostgresError) else ""
+    return StoreUnavailable(operation, _reason(cause), remedy=remedy)
 
 
 def driver_error(error: BaseException) -> BaseException:
