@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 LOOPBACK := ["127.0.0.0/8", "::1/128"]
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench faults format lock clean
+.PHONY: help demo run test check bench sustained faults format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,10 @@ check: $(READY) ## style, types and layers: ruff, mypy, import-linter
 bench: $(READY) ## measure: accept and whole road, on a real RabbitMQ and PostgreSQL
 	@$(BIN)/python -m tests.servers.provision
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+sustained: $(READY) ## 1,000 jobs a second for five minutes: nothing may be lost, and memory has to stay flat
+	@$(BIN)/python -m tests.servers.provision
+	@$(BIN)/python benchmarks/sustained.py $(ARGS)
 
 faults: $(READY) ## kill, cut and wipe things under a fleet of real processes, and count what is lost
 	@$(BIN)/python -m tests.servers.provision

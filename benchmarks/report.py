@@ -53,7 +53,7 @@ def _chosen(outcome: Figures) -> list[tuple[stacks.Stack, Sequence[Figures]]]:
     return [(stack, outcome["results"][stack.name]) for stack in stacks.STACKS if stack.name in outcome["results"]]
 
 
-def speedtable(outcome: Figures) -> str:
+def speed_table(outcome: Figures) -> str:
     """Accept rate, whole-road rate, what the first stack is to each, CPU and memory."""
     chosen = _chosen(outcome)
     best = median(chosen[0][1], lambda each: each["flood"]["road_per_s"])
@@ -77,7 +77,7 @@ def speedtable(outcome: Figures) -> str:
     return table(head, rows)
 
 
-def latencytable(outcome: Figures, measure: str, rates: Sequence[str]) -> str:
+def latency_table(outcome: Figures, measure: str, rates: Sequence[str]) -> str:
     """p50 / p95 / p99 at each steady rate; ``measure`` is ``road_ms`` or ``accept_ms``."""
     rows = []
     for stack, rounds in _chosen(outcome):
@@ -90,7 +90,7 @@ def latencytable(outcome: Figures, measure: str, rates: Sequence[str]) -> str:
     return table(["stack", *[f"at {rate} jobs/s" for rate in rates]], rows)
 
 
-def processtable(outcome: Figures, what: Callable[[Figures], Mapping[str, float]]) -> str:
+def process_table(outcome: Figures, what: Callable[[Figures], Mapping[str, float]]) -> str:
     """A number of each process of each stack."""
     chosen = _chosen(outcome)
     names = list(dict.fromkeys(name for _, rounds in chosen for name in what(rounds[0])))
@@ -110,22 +110,22 @@ def tables(outcome: Figures) -> str:
     """All tables, as Markdown."""
     rates = list(_chosen(outcome)[0][1][0]["steady"])
     parts = [
-        ("As fast as it goes", speedtable(outcome)),
+        ("As fast as it goes", speed_table(outcome)),
         (
             "Latency of the whole road, submit → verified webhook, p50 / p95 / p99 in ms",
-            latencytable(outcome, "road_ms", rates),
+            latency_table(outcome, "road_ms", rates),
         ),
-        ("Latency of the 202, p50 / p95 / p99 in ms", latencytable(outcome, "accept_ms", rates)),
+        ("Latency of the 202, p50 / p95 / p99 in ms", latency_table(outcome, "accept_ms", rates)),
         (
             "CPU of each process, µs a job, as fast as it goes",
-            processtable(outcome, lambda e: e["flood"]["cpu_us_per_job"]),
+            process_table(outcome, lambda e: e["flood"]["cpu_us_per_job"]),
         ),
     ]
     if "100" in rates:
-        cold = processtable(outcome, lambda each: each["steady"]["100"]["cpu_us_per_job"])
+        cold = process_table(outcome, lambda each: each["steady"]["100"]["cpu_us_per_job"])
         parts.append(("CPU of each process, µs a job, at 100 jobs/s", cold))
     parts.append(
-        ("Memory after all of that: resident set of the largest process, MiB", processtable(outcome, _largest_rss))
+        ("Memory after all of that: resident set of the largest process, MiB", process_table(outcome, _largest_rss))
     )
     return "\n\n".join(f"### {title}\n\n{table}" for title, table in parts)
 
@@ -150,19 +150,31 @@ def about(outcome: Figures) -> str:
 def quiet(outcome: Figures) -> str:
     """Whether the machine had anything else to do."""
     most = max(foreign_cores(rounds) for _, rounds in _chosen(outcome))
-    told = f"whatever else ran on the machine used up to {most:.2f} cores"
+    told = others(most)
     return told if most < BUSY_CORES else f"**the machine was busy: {told}, so these figures are too low**"
+
+
+def others(cores: float) -> str:
+    """What ran beside the benchmark."""
+    return f"whatever else ran on the machine used up to {cores:.2f} cores"
 
 
 def lost(outcome: Figures) -> str:
     """What went wrong over the whole run, in one sentence."""
-    loads = [
-        load for _, rounds in _chosen(outcome) for each in rounds for load in [*each["steady"].values(), each["flood"]]
-    ]
-    total = {
-        name: sum(load[name] for load in loads)
-        for name in ("jobs", "arrived", "refused", "duplicates", "bad_signatures")
-    }
+    return lost_of(
+        [
+            load
+            for _, rounds in _chosen(outcome)
+            for each in rounds
+            for load in [*each["steady"].values(), each["flood"]]
+        ]
+    )
+
+
+def lost_of(loads: Sequence[Figures]) -> str:
+    """What went wrong in these loads, in one sentence."""
+    names = ("jobs", "arrived", "refused", "duplicates", "bad_signatures")
+    total = {name: sum(load[name] for load in loads) for name in names}
     missing = total["jobs"] - total["arrived"]
     return (
         f"{total['jobs']:,} jobs accepted and {total['refused']} refused; {missing} webhooks missing, "

@@ -1,0 +1,68 @@
+"""What a load that goes on for minutes must keep to."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from benchmarks.limits import complaints, growth, near
+
+
+def found(
+    flaw: Mapping[str, float] = MappingProxyType({}), resident: Sequence[float] = (100, 110, 110)
+) -> dict[str, Any]:
+    """A load of 10 jobs a second for 100 s, with samples before it, after 20 s and at the end."""
+    samples = zip((0.0, 20.1, 105.0), resident, strict=True)
+    figures = {"jobs": 1_000, "arrived": 1_000, "refused": 0, "bad_signatures": 0, "duplicates": 0}
+    return {
+        "rate": 10.0,
+        "seconds": 100.0,
+        "drain_s": 60.0,
+        "own": ["api"],
+        "figures": {**figures, "submitted": 1_000, "submitted_per_s": 10.0, **flaw},
+        "refusals": {"503 overloaded": flaw.get("refused", 0)},
+        "memory": [{"at_s": at, "resident_mib": {"api": mib, "postgresql": mib}} for at, mib in samples],
+    }
+
+
+def test_load_without_a_flaw_is_not_complained_of() -> None:
+    """Nothing lost, nothing grown."""
+    assert complaints(found()) == []
+
+
+@pytest.mark.parametrize(
+    ("flaw", "words"),
+    [
+        ({"arrived": 999}, "1 of 1,000 accepted jobs had no webhook"),
+        ({"refused": 3}, "3 of 1,000 jobs were refused or got no answer: 503 overloaded (3)"),
+        ({"bad_signatures": 1}, "1 webhooks had a bad signature"),
+        ({"submitted_per_s": 9.8}, "the load generator fell behind"),
+    ],
+)
+def test_each_flaw_is_complained_of_in_words(flaw: dict[str, float], words: str) -> None:
+    """One complaint, that says what and how many."""
+    (told,) = complaints(found(flaw))
+
+    assert words in told
+
+
+def test_duplicates_are_no_flaw() -> None:
+    """At least one webhook of each is what is promised."""
+    assert complaints(found({"duplicates": 1})) == []
+
+
+def test_process_that_grows_is_complained_of() -> None:
+    """By what it held after the first fifth; what it took to warm up does not count."""
+    assert complaints(found(resident=(50, 100, 119))) == []
+    assert complaints(found(resident=(100, 100, 121))) == ["api grew to 1.21 times what it held after 20 s"]
+
+
+def test_growth_is_told_of_servers_too() -> None:
+    """They are no process of Ringback's: PostgreSQL's shared buffers fill."""
+    assert growth(found(resident=(100, 100, 150))) == {"api": 1.5, "postgresql": 1.5}
+
+
+def test_near_picks_the_nearest_sample() -> None:
+    """Before or after."""
+    assert near([{"at_s": 10.0}, {"at_s": 20.0}, {"at_s": 30.0}], 24.9) == {"at_s": 20.0}
