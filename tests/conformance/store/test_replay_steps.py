@@ -1,4 +1,4 @@
-"""Steps of a replay: by many at once, in turns with others, no faster than what is due allows, until it is cancelled."""
+"""Steps of a replay: by many at once, in turns with others, while little else is due, until it is cancelled."""
 
 import asyncio
 from dataclasses import replace

@@ -23,10 +23,11 @@ from ringback_backends.contracts.store import Store
 from ringback_backends.endings import end_job
 from ringback_backends.inprocess import InProcessBroker
 from ringback_backends.sql import migrate, open_store
-from ringback_schemas.ids import DEFAULT_TENANT, JobId, KeyId, TenantId, new_id, new_instance_id
+from ringback_schemas.deliveries import DeliveryAttempt, DeliveryOutcome, Timing, Verdict
+from ringback_schemas.ids import DEFAULT_TENANT, DeliveryId, JobId, KeyId, TenantId, new_id, new_instance_id
 from ringback_schemas.instances import NewInstance, Role
 from ringback_schemas.jobs import ClaimedJob
-from ringback_schemas.states import JobState
+from ringback_schemas.states import DeliveryState, JobState
 from ringback_schemas.tenants import ALL_SCOPES, Scope
 from ringback_service.api.app import build_app
 from ringback_service.api.assembly import ApiPlan, ApiTelemetry, open_dependencies
@@ -101,6 +102,24 @@ class Api:
         claimed = await self.claim(job_id)
         outcome = end_job(claimed.job, state, now=datetime.now(UTC), public_url=PUBLIC_URL, **more)
         assert None not in await self.store.finish_jobs([outcome])
+
+    async def exhaust(self, delivery_id: str) -> None:
+        """Make the only attempt of a delivery fail, as a notifier does."""
+        notifier = new_instance_id()
+        (claimed,) = await self.store.claim_deliveries(notifier, [DeliveryId(delivery_id)], 1)
+        record = claimed.delivery
+        attempt = DeliveryAttempt(
+            attempt=record.attempt,
+            started_at=datetime.now(UTC),
+            timing=Timing(total_s=0.25, dns_s=0.01),
+            verdict=Verdict.SERVER_ERROR,
+            reason="503: given up",
+            status=503,
+            remote_address="192.0.2.1",
+            response_prefix=b"busy \xff",
+        )
+        outcome = DeliveryOutcome(record.id, notifier, attempt, DeliveryState.EXHAUSTED, endpoint_id=record.endpoint_id)
+        assert await self.store.record_attempts([outcome]) == [True]
 
     async def key_with(self, *scopes: Scope, tenant_id: TenantId = DEFAULT_TENANT) -> str:
         """A fresh API key."""

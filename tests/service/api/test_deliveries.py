@@ -1,12 +1,11 @@
 """Deliveries: what was sent, what came back, and sending it again."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from ringback_backends.contracts.broker import DELIVERIES
-from ringback_schemas.deliveries import DeliveryAttempt, DeliveryOutcome, Timing, Verdict, WaitReason
+from ringback_schemas.deliveries import WaitReason
 from ringback_schemas.http import DeliveryBody
 from ringback_schemas.ids import DeliveryId, new_instance_id
 from ringback_schemas.lanes import LaneRoom, LaneRooms
@@ -21,24 +20,6 @@ async def _delivery(api: Api) -> dict[str, Any]:
     (delivery,) = (await api.call("GET", f"/v1/jobs/{job['id']}/deliveries")).body["items"]
     shown: dict[str, Any] = delivery
     return shown
-
-
-async def _exhaust(api: Api, delivery_id: str) -> None:
-    """Play a notifier whose only attempt fails."""
-    owner = new_instance_id()
-    (claimed,) = await api.store.claim_deliveries(owner, [DeliveryId(delivery_id)], 1)
-    attempt = DeliveryAttempt(
-        attempt=claimed.delivery.attempt,
-        started_at=datetime.now(UTC),
-        timing=Timing(total_s=0.25, dns_s=0.01),
-        verdict=Verdict.SERVER_ERROR,
-        reason="503: given up",
-        status=503,
-        remote_address="192.0.2.1",
-        response_prefix=b"busy \xff",
-    )
-    outcome = DeliveryOutcome(claimed.delivery.id, owner, attempt, DeliveryState.EXHAUSTED)
-    assert await api.store.record_attempts([outcome]) == [True]
 
 
 async def test_delivery_that_waits_at_its_destination_says_why(api: Api) -> None:
@@ -64,7 +45,7 @@ async def test_delivery_that_waits_is_shown(api: Api) -> None:
 async def test_delivery_is_shown_with_its_attempts(api: Api) -> None:
     """Enough to answer "what happened"; bytes that are no text do not break the answer."""
     delivery = await _delivery(api)
-    await _exhaust(api, delivery["id"])
+    await api.exhaust(delivery["id"])
 
     reply = await api.call("GET", f"/v1/deliveries/{delivery['id']}")
 
@@ -79,7 +60,7 @@ async def test_delivery_is_shown_with_its_attempts(api: Api) -> None:
 async def test_delivery_can_be_sent_again(api: Api) -> None:
     """It is due at once, with its event and a fresh schedule, and announced."""
     delivery = await _delivery(api)
-    await _exhaust(api, delivery["id"])
+    await api.exhaust(delivery["id"])
     subscription = api.deps.announcer._broker.subscribe((DELIVERIES,))
 
     reply = await api.call("POST", f"/v1/deliveries/{delivery['id']}/redeliver")

@@ -11,16 +11,14 @@ from ringback_schemas.http import AuditPage, PublicKeysBody, SigningSecretsBody
 from ringback_schemas.ids import DEFAULT_TENANT, EndpointId
 from ringback_schemas.tenants import Scope
 from tests.service.api.conftest import Api, Reply
+from tests.service.api.endpoints import URL, made_endpoint
 
-URL = "https://192.0.2.1/hook"
 KEYS = f"/.well-known/ringback-keys/{DEFAULT_TENANT}"
 
 
 async def made(api: Api, **request: Any) -> str:
     """The path of an endpoint that was just made."""
-    reply = await api.call("POST", "/v1/endpoints", json={"url": URL, **request})
-    assert reply.status == 201, reply.body
-    return f"/v1/endpoints/{reply.body['id']}"
+    return f"/v1/endpoints/{(await made_endpoint(api, **request))['id']}"
 
 
 def secrets(reply: Reply) -> list[str | None]:
