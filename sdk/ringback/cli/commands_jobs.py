@@ -1,11 +1,11 @@
 """Commands about jobs."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ringback.cli.options import AsJson, Limit, TimeoutS, members
+from ringback.cli.texts import read_file, read_stdin
 
 if TYPE_CHECKING:
     from ringback_schemas.http import JobBody
@@ -129,17 +129,18 @@ def _show(job: "JobBody", *, as_json: bool, is_waited_for: bool) -> None:
 def _read_payload(text: str | None) -> Any:
     """The payload as JSON values: given, from standard input, or from a file."""
     import json
-    from pathlib import Path
 
     if text is None:
         return None
+    if text == "-":
+        text = read_stdin("JSON")
+    elif text.startswith("@"):
+        text = read_file(text[1:], "JSON")
     try:
-        if text == "-":
-            text = sys.stdin.read()
-        elif text.startswith("@"):
-            text = Path(text[1:]).read_text()
-        return json.loads(text)
-    except (OSError, UnicodeError) as error:
-        raise typer.BadParameter(str(error), param_hint="JSON") from error
+        payload = json.loads(text)
+        json.dumps(payload, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise typer.BadParameter("holds half a surrogate pair, which is no character", param_hint="JSON") from error
     except ValueError as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint="JSON") from error
+    return payload

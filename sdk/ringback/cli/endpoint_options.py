@@ -1,12 +1,12 @@
 """Options that say something of an endpoint, and what they make of it."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+
+from ringback.cli.texts import read_file, read_stdin
 
 if TYPE_CHECKING:
     from ringback.client.endpoints import EndpointOptions
@@ -108,7 +108,8 @@ def secret_in(path: str | None) -> str | None:
     """The secret in that file; a secret on the command line would be seen by everybody on the machine."""
     if path is None:
         return None
-    return sys.stdin.read().strip() if path == "-" else _read(path, "--secret-file")
+    text = read_stdin("--secret-file") if path == "-" else read_file(path, "--secret-file")
+    return text.strip()
 
 
 def _headers(given: Iterable[str]) -> dict[str, str]:
@@ -117,12 +118,5 @@ def _headers(given: Iterable[str]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals:
             raise typer.BadParameter(f"{name} has no value: NAME=VALUE, or NAME=@FILE", param_hint="--header")
-        found[name] = _read(value[1:], "--header") if value.startswith("@") else value
+        found[name] = read_file(value[1:], "--header").strip() if value.startswith("@") else value
     return found
-
-
-def _read(path: str, option: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except (OSError, UnicodeError) as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error

@@ -19,7 +19,9 @@ def main(arguments: "Sequence[str] | None" = None) -> None:
         sys.exit(0)
     # past this point the command line's own libraries are loaded
     from ringback.cli.app import app
+    from ringback.cli.exits import Exit
 
+    _check(given)
     try:
         app(args=given, prog_name="ringback")
     except RingbackError as error:
@@ -30,8 +32,6 @@ def main(arguments: "Sequence[str] | None" = None) -> None:
             raise
         _explain(ours)
     except KeyboardInterrupt:
-        from ringback.cli.exits import Exit
-
         sys.exit(Exit.INTERRUPTED)
 
 
@@ -39,6 +39,17 @@ def _version() -> str:
     from importlib.metadata import version
 
     return f"ringback {version('ringback')}"
+
+
+def _check(arguments: "Sequence[str]") -> None:
+    """Leave if one is no text."""
+    from ringback.cli.exits import Exit
+    from ringback.cli.texts import fault_in
+
+    fault = fault_in(arguments)
+    if fault is not None:
+        sys.stderr.write(f"ringback: {fault}\n")
+        sys.exit(Exit.USAGE)
 
 
 def _explain(error: RingbackError) -> None:
