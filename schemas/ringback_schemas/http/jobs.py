@@ -159,7 +159,7 @@ class JobBody(AnswerBody):
     result_inline: bool
     """Whether `result` is the result."""
     error: JobErrorBody | None
-    """Why it ended without a result."""
+    """Why it ended without a result; while it is `retrying`, why its last attempt failed. Null in lists."""
     links: JobLinks
 
 

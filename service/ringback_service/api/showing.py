@@ -40,16 +40,20 @@ async def missing_job(deps: ApiDependencies, tenant_id: TenantId, job_id: JobId)
 
 
 async def show_job(deps: ApiDependencies, detail: JobDetail) -> dict[str, Any]:
-    """The job resource."""
+    """The job resource; of one that waits for its next attempt, with the error of the last."""
     (reason,) = await deps.served.reasons([detail.job])
     return job_document(
         detail.job,
         deps.public_url,
         result=detail.result,
-        error=detail.error,
+        error=_last_error(detail) if detail.job.state is JobState.RETRYING else detail.error,
         progress=detail.progress,
         waiting_reason=reason,
     )
+
+
+def _last_error(detail: JobDetail) -> bytes | None:
+    return detail.attempts[-1].error if detail.attempts else None
 
 
 async def show_jobs(deps: ApiDependencies, jobs: Sequence[JobRecord]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from ringback_schemas.documents import INLINE_RESULT_BYTES
 from ringback_schemas.http import JobBody
 from ringback_schemas.job_errors import JobError, JobErrorCode
 from ringback_schemas.states import JobState
+from tests.conformance.store.making import retried
 from tests.service.api.conftest import PUBLIC_URL, Api
 
 UNKNOWN = "job_01kb3v4r6de0qv8t3kq1x1m9za"
@@ -46,6 +47,23 @@ async def test_job_that_failed_says_why_without_its_traceback(api: Api) -> None:
 
     assert reply.status == 200
     assert reply.body["error"] == {"code": "handler-error", "message": "it broke", "exception": "ValueError"}
+
+
+async def test_job_that_waits_for_its_next_attempt_says_why_the_last_one_failed(api: Api) -> None:
+    """Nobody has to wait for the last attempt to learn what is wrong; once the next one runs, the old error is past."""
+    job = await api.submit()
+    for message in ("first", "second"):
+        claimed = await api.claim(job["id"])
+        error = JobError(JobErrorCode.HANDLER_ERROR, message, "ValueError", "Traceback: secret").to_bytes()
+        await api.store.finish_jobs([retried(claimed, error=error)])
+
+    waiting = (await api.call("GET", f"/v1/jobs/{job['id']}")).body
+    await api.claim(job["id"])
+    running = (await api.call("GET", f"/v1/jobs/{job['id']}")).body
+
+    told = {"code": "handler-error", "message": "second", "exception": "ValueError"}
+    assert (waiting["state"], waiting["done"], waiting["error"]) == ("retrying", False, told)
+    assert (running["state"], running["error"]) == ("running", None)
 
 
 async def test_job_with_a_great_result_links_to_it(api: Api) -> None:
