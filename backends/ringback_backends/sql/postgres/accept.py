@@ -8,16 +8,8 @@ from ringback_backends.sql.rows import to_json
 from ringback_schemas.jobs import Acceptance, Accepted, KeyMismatch, NewJob, Replayed
 from ringback_schemas.states import JobState
 
-# $1…$14 columns of the new jobs, $15…$16 tags by the place of their job.
-# Answers, for each stored job, its place, state, run_at and the time of acceptance.
-ACCEPT = """
-WITH input AS MATERIALIZED (
-    SELECT *, coalesce(run_at, now() + make_interval(secs => coalesce(delay_s, 0))) AS starts_at
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::float8[],
-                $8::timestamptz[], $9::float8[], $10::integer[], $11::bytea[], $12::text[], $13::text[], $14::text[])
-    WITH ORDINALITY AS i (id, tenant_id, type, queue, priority, run_at, delay_s, expires_at, timeout_s, max_attempts,
-                          payload, callback_url, callback_events, tags, place)
-), stored AS (
+# the jobs in ``input`` with their tags
+_STORED = """stored AS (
     INSERT INTO jobs (id, tenant_id, type, queue, priority, state, attempt, uncharged, losses, max_attempts, timeout_s,
                       created_at, run_at, expires_at, is_cancel_requested)
     SELECT id, tenant_id, type, queue, priority, CASE WHEN starts_at > now() THEN 'scheduled' ELSE 'queued' END, 0, 0,
@@ -29,15 +21,26 @@ WITH input AS MATERIALIZED (
 ), tagged AS (
     INSERT INTO job_tags (tenant_id, tag, job_id)
     SELECT DISTINCT t.tenant_id, t.tag, t.job_id
-    FROM unnest($15::text[], $16::text[], $17::text[]) AS t (tenant_id, tag, job_id)
+    FROM unnest($15::text[], $16::text[], $17::text[]) AS t (tenant_id, tag, job_id)"""
+
+# $1…$14 columns of the new jobs, $15…$17 their tags.
+# Answers, for each stored job, its place, state, run_at and the time of acceptance.
+ACCEPT = f"""
+WITH input AS MATERIALIZED (
+    SELECT *, coalesce(run_at, now() + make_interval(secs => coalesce(delay_s, 0))) AS starts_at
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::float8[],
+                $8::timestamptz[], $9::float8[], $10::integer[], $11::bytea[], $12::text[], $13::text[], $14::text[])
+    WITH ORDINALITY AS i (id, tenant_id, type, queue, priority, run_at, delay_s, expires_at, timeout_s, max_attempts,
+                          payload, callback_url, callback_events, tags, place)
+), {_STORED}
 )
 SELECT place, starts_at > now(), starts_at, now() FROM input
-"""
+"""  # noqa: S608 - our own words
 
 # As ACCEPT, for calls with idempotency keys ($18 key, $19 fingerprint, per job): only jobs whose key is new are stored.
 # Keys are inserted in their order, so that two calls with the same keys wait for each other instead of deadlocking; the
 # one that waited then finds the key taken.
-ACCEPT_KEYED = """
+ACCEPT_KEYED = f"""
 WITH request AS MATERIALIZED (
     SELECT *, coalesce(run_at, now() + make_interval(secs => coalesce(delay_s, 0))) AS starts_at
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::float8[],
@@ -53,23 +56,11 @@ WITH request AS MATERIALIZED (
     RETURNING job_id
 ), input AS MATERIALIZED (
     SELECT * FROM request WHERE key IS NULL OR id IN (SELECT job_id FROM keyed)
-), stored AS (
-    INSERT INTO jobs (id, tenant_id, type, queue, priority, state, attempt, uncharged, losses, max_attempts, timeout_s,
-                      created_at, run_at, expires_at, is_cancel_requested)
-    SELECT id, tenant_id, type, queue, priority, CASE WHEN starts_at > now() THEN 'scheduled' ELSE 'queued' END, 0, 0,
-           0, max_attempts, timeout_s, now(), starts_at, expires_at, false
-    FROM input
-), requests AS (
-    INSERT INTO job_requests (tenant_id, job_id, payload, callback_url, callback_events, tags)
-    SELECT tenant_id, id, payload, callback_url, callback_events, tags FROM input
-), tagged AS (
-    INSERT INTO job_tags (tenant_id, tag, job_id)
-    SELECT DISTINCT t.tenant_id, t.tag, t.job_id
-    FROM unnest($15::text[], $16::text[], $17::text[]) AS t (tenant_id, tag, job_id)
+), {_STORED}
     WHERE (t.job_id IN (SELECT id FROM input)) IS TRUE
 )
 SELECT place, starts_at > now(), starts_at, now() FROM input
-"""
+"""  # noqa: S608 - our own words
 
 # The jobs that hold given keys, by place. Runs after ACCEPT_KEYED, whose snapshot may be older than its winner.
 HOLDERS = """

@@ -1,11 +1,8 @@
-"""Claiming jobs.
-
-A claim is committed without waiting for the disk (``relaxed``): if the database's machine crashes before it gets there,
-the job is ready again and performed once more, which at-least-once allows, and the first performer's result is fenced.
-"""
+"""Claiming jobs. Claims are relaxed: see ``claiming``."""
 
 from collections.abc import Sequence
 
+from ringback_backends.sql.postgres.claiming import CLAIMED_JOBS, RELAXED, take_jobs
 from ringback_backends.sql.postgres.pool import Pool
 from ringback_backends.sql.rows import claimed_job
 from ringback_schemas.ids import InstanceId, JobId
@@ -14,10 +11,8 @@ from ringback_schemas.states import JOB_READY
 
 # $1 owner, $2 ids, $3 types, $4 limit, $5 ready states. The states are a parameter so that no plan can mistake a
 # partial index for the way to the ids.
-CLAIM = """
-WITH relaxed AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', 'off', true)
-), picked AS MATERIALIZED (
+CLAIM = f"""
+WITH {RELAXED}, picked AS MATERIALIZED (
     SELECT j.id, i.place
     FROM unnest($2::text[]) WITH ORDINALITY AS i (id, place)
     JOIN jobs j ON j.id = i.id
@@ -26,30 +21,16 @@ WITH relaxed AS MATERIALIZED (
     ORDER BY i.place
     LIMIT $4
     FOR UPDATE OF j SKIP LOCKED
-), claimed AS (
-    UPDATE jobs j
-    SET state = 'running', owner = $1, attempt = j.attempt + 1, started_at = now()
-    FROM picked p CROSS JOIN relaxed
-    WHERE j.id = p.id
-    RETURNING p.place, j.id, j.tenant_id, j.type, j.queue, j.priority, j.state, j.attempt, j.uncharged, j.losses,
-              j.max_attempts, j.timeout_s, j.created_at, j.run_at, j.expires_at, j.started_at, j.finished_at, j.owner,
-              j.is_cancel_requested
-)
-SELECT c.id, c.tenant_id, c.type, c.queue, c.priority, c.state, c.attempt, c.uncharged, c.losses, c.max_attempts,
-       c.timeout_s, c.created_at, c.run_at, c.expires_at, c.started_at, c.finished_at, c.owner, c.is_cancel_requested,
-       r.callback_url, r.callback_events, r.tags, r.payload
-FROM claimed c
-JOIN job_requests r ON r.tenant_id = c.tenant_id AND r.job_id = c.id
+), {take_jobs("place")}
+{CLAIMED_JOBS}
 ORDER BY c.place
-"""
+"""  # noqa: S608 - our own words
 
 # $1 owner, $2 queues, $3 types, $4 limit. ``lane`` steps through the priorities that wait for each queue and type, one
 # index probe each; a lane's due rows are a range of the index, so that neither far-future rows nor those of other types
 # are read. More candidates than wanted, for some may be locked by another poll.
-CLAIM_DUE = """
-WITH RECURSIVE relaxed AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', 'off', true)
-), lane (queue, type, priority) AS (
+CLAIM_DUE = f"""
+WITH RECURSIVE {RELAXED}, lane (queue, type, priority) AS (
     SELECT q.queue, t.type, (
         SELECT j.priority FROM jobs j
         WHERE j.queue = q.queue AND j.type = t.type AND j.state IN ('queued', 'scheduled', 'retrying')
@@ -81,22 +62,10 @@ WITH RECURSIVE relaxed AS MATERIALIZED (
     ORDER BY c.priority DESC, c.run_at, c.id
     LIMIT $4
     FOR UPDATE OF j SKIP LOCKED
-), claimed AS (
-    UPDATE jobs j
-    SET state = 'running', owner = $1, attempt = j.attempt + 1, started_at = now()
-    FROM picked p CROSS JOIN relaxed
-    WHERE j.id = p.id
-    RETURNING j.id, j.tenant_id, j.type, j.queue, j.priority, j.state, j.attempt, j.uncharged, j.losses,
-              j.max_attempts, j.timeout_s, j.created_at, j.run_at, j.expires_at, j.started_at, j.finished_at, j.owner,
-              j.is_cancel_requested
-)
-SELECT c.id, c.tenant_id, c.type, c.queue, c.priority, c.state, c.attempt, c.uncharged, c.losses, c.max_attempts,
-       c.timeout_s, c.created_at, c.run_at, c.expires_at, c.started_at, c.finished_at, c.owner, c.is_cancel_requested,
-       r.callback_url, r.callback_events, r.tags, r.payload
-FROM claimed c
-JOIN job_requests r ON r.tenant_id = c.tenant_id AND r.job_id = c.id
+), {take_jobs()}
+{CLAIMED_JOBS}
 ORDER BY c.priority DESC, c.run_at, c.id
-"""
+"""  # noqa: S608 - our own words
 
 _READY = [state.value for state in JOB_READY]
 

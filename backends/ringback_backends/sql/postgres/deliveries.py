@@ -1,7 +1,8 @@
-"""Claiming deliveries. Claims are relaxed as those of jobs are (see ``claims``)."""
+"""Claiming deliveries. Claims are relaxed as those of jobs are (see ``claiming``)."""
 
 from collections.abc import Sequence
 
+from ringback_backends.sql.postgres.claiming import CLAIMED_DELIVERIES, RELAXED, take_deliveries
 from ringback_backends.sql.postgres.pool import Pool
 from ringback_backends.sql.rows import claimed_delivery
 from ringback_schemas.deliveries import ClaimedDelivery
@@ -9,10 +10,8 @@ from ringback_schemas.ids import DeliveryId, InstanceId
 from ringback_schemas.states import DELIVERY_READY
 
 # $1 owner, $2 ids, $3 limit, $4 ready states (a parameter: see ``claims.CLAIM``)
-CLAIM = """
-WITH relaxed AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', 'off', true)
-), picked AS MATERIALIZED (
+CLAIM = f"""
+WITH {RELAXED}, picked AS MATERIALIZED (
     SELECT d.id, i.place
     FROM unnest($2::text[]) WITH ORDINALITY AS i (id, place)
     JOIN deliveries d ON d.id = i.id
@@ -20,47 +19,24 @@ WITH relaxed AS MATERIALIZED (
     ORDER BY i.place
     LIMIT $3
     FOR UPDATE OF d SKIP LOCKED
-), claimed AS (
-    UPDATE deliveries d
-    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now(), waits_for = NULL
-    FROM picked p CROSS JOIN relaxed
-    WHERE d.id = p.id
-    RETURNING p.place, d.id, d.tenant_id, d.destination, d.state, d.attempt, d.tries, d.next_attempt_at, d.finished_at,
-              d.owner
-)
-SELECT c.id, c.tenant_id, t.event_id, t.event_type, t.job_id, t.kind, t.endpoint_id, t.url, c.destination, c.state,
-       c.attempt, c.tries, t.created_at, c.next_attempt_at, c.finished_at, c.owner, e.body, e.job_created_at
-FROM claimed c
-JOIN delivery_targets t ON t.tenant_id = c.tenant_id AND t.delivery_id = c.id
-JOIN events e ON e.id = t.event_id
+), {take_deliveries("place")}
+{CLAIMED_DELIVERIES}
 ORDER BY c.place
-"""
+"""  # noqa: S608 - our own words
 
 # $1 owner, $2 limit. The condition is spelt as in the index ``deliveries_due``, which gives the order too.
-CLAIM_DUE = """
-WITH relaxed AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', 'off', true)
-), picked AS MATERIALIZED (
+CLAIM_DUE = f"""
+WITH {RELAXED}, picked AS MATERIALIZED (
     SELECT d.id, d.next_attempt_at
     FROM deliveries d
     WHERE d.state IN ('pending', 'retrying') AND d.waits_for IS NULL AND d.next_attempt_at <= now()
     ORDER BY d.next_attempt_at, d.id
     LIMIT $2
     FOR UPDATE OF d SKIP LOCKED
-), claimed AS (
-    UPDATE deliveries d
-    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now(), waits_for = NULL
-    FROM picked p CROSS JOIN relaxed
-    WHERE d.id = p.id
-    RETURNING d.id, d.tenant_id, d.destination, d.state, d.attempt, d.tries, d.next_attempt_at, d.finished_at, d.owner
-)
-SELECT c.id, c.tenant_id, t.event_id, t.event_type, t.job_id, t.kind, t.endpoint_id, t.url, c.destination, c.state,
-       c.attempt, c.tries, t.created_at, c.next_attempt_at, c.finished_at, c.owner, e.body, e.job_created_at
-FROM claimed c
-JOIN delivery_targets t ON t.tenant_id = c.tenant_id AND t.delivery_id = c.id
-JOIN events e ON e.id = t.event_id
+), {take_deliveries()}
+{CLAIMED_DELIVERIES}
 ORDER BY c.next_attempt_at, c.id
-"""
+"""  # noqa: S608 - our own words
 
 _READY = [state.value for state in DELIVERY_READY]
 

@@ -1,10 +1,11 @@
-"""Claiming deliveries lane by lane. Claims, and setting aside, are relaxed as claims of jobs are (see ``claims``)."""
+"""Claiming deliveries lane by lane. Claims, and setting aside, are relaxed as claims of jobs are (see ``claiming``)."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.lines import claim_heads
+from ringback_backends.sql.postgres.claiming import CLAIMED_DELIVERIES, RELAXED, take_deliveries
 from ringback_backends.sql.postgres.pool import Pool, Rows
 from ringback_backends.sql.rows import claimed_delivery
 from ringback_schemas.deliveries import ClaimedDelivery
@@ -17,12 +18,10 @@ LOOKED_AT = 1_000
 few enough that nobody waits long for the statement."""
 
 # $4, $5, $6 the named lanes, their rooms and reasons; $7 the room of the others
-_LANES = """
-WITH relaxed AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', 'off', true)
-), lane AS MATERIALIZED (
+_LANES = f"""
+WITH {RELAXED}, lane AS MATERIALIZED (
     SELECT * FROM unnest($4::text[], $5::integer[], $6::text[]) AS l (destination, room, reason)
-"""
+"""  # noqa: S608 - our own words
 
 # $2 ids, $8 ready states (a parameter: see ``claims.CLAIM``). What is in line is looked at to tell of its lane.
 _NAMED = """
@@ -50,7 +49,7 @@ _DUE = """
 
 # $1 owner, $3 limit. Answers the claimed, and a row without an id for each lane where something has to wait,
 # with how many in the place of the attempt. What has room but is beyond the limit is left as it is.
-_SORTED_OUT = """
+_SORTED_OUT = f"""
 ), sorted AS MATERIALIZED (
     SELECT s.id, s.destination, s.waits_for, s.place, coalesce(l.reason, 'in_flight') AS reason,
            row_number() OVER (PARTITION BY s.destination ORDER BY s.place) <= coalesce(l.room, $7)
@@ -58,31 +57,20 @@ _SORTED_OUT = """
     FROM looked s LEFT JOIN lane l ON l.destination = s.destination
 ), picked AS MATERIALIZED (
     SELECT id, place FROM sorted WHERE fits ORDER BY place LIMIT $3
-), claimed AS (
-    UPDATE deliveries d
-    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now(), waits_for = NULL
-    FROM picked p CROSS JOIN relaxed
-    WHERE d.id = p.id
-    RETURNING p.place, d.id, d.tenant_id, d.destination, d.state, d.attempt, d.tries, d.next_attempt_at, d.finished_at,
-              d.owner
-), aside AS (
+), {take_deliveries("place")}, aside AS (
     UPDATE deliveries d SET waits_for = s.reason
     FROM sorted s CROSS JOIN relaxed
     WHERE d.id = s.id AND NOT s.fits AND s.waits_for IS NULL
 )
 (
-    SELECT c.id, c.tenant_id, t.event_id, t.event_type, t.job_id, t.kind, t.endpoint_id, t.url, c.destination, c.state,
-           c.attempt, c.tries, t.created_at, c.next_attempt_at, c.finished_at, c.owner, e.body, e.job_created_at
-    FROM claimed c
-    JOIN delivery_targets t ON t.tenant_id = c.tenant_id AND t.delivery_id = c.id
-    JOIN events e ON e.id = t.event_id
-    ORDER BY c.place
+{CLAIMED_DELIVERIES}
+ORDER BY c.place
 )
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, destination, NULL, count(*)::integer, NULL, NULL, NULL, NULL,
        NULL, NULL, NULL
 FROM sorted WHERE NOT fits GROUP BY destination
-"""
+"""  # noqa: S608 - our own words
 
 CLAIM = _LANES + _NAMED + _SORTED_OUT
 CLAIM_DUE = _LANES + _DUE + _SORTED_OUT
@@ -90,10 +78,8 @@ CLAIM_DUE = _LANES + _DUE + _SORTED_OUT
 # $1 owner, $2, $3, $4 the lanes, their rooms and how many retries go first, $5 ready states. ``candidate`` reads
 # two ranges of the index ``deliveries_waiting`` for each lane; more than wanted, for another notifier may hold
 # some of them. What is in line is for ``lines``.
-CLAIM_WAITING = """
-WITH relaxed AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', 'off', true)
-), candidate AS MATERIALIZED (
+CLAIM_WAITING = f"""
+WITH {RELAXED}, candidate AS MATERIALIZED (
     SELECT w.id, l.destination, l.turn, l.room, l.retries, w.state, w.next_attempt_at
     FROM unnest($2::text[], $3::integer[], $4::integer[]) WITH ORDINALITY AS l (destination, room, retries, turn)
     CROSS JOIN LATERAL (
@@ -119,21 +105,10 @@ WITH relaxed AS MATERIALIZED (
     FROM ranked
 ), picked AS MATERIALIZED (
     SELECT id, turn, place FROM sorted WHERE place <= room
-), claimed AS (
-    UPDATE deliveries d
-    SET state = 'sending', owner = $1, attempt = d.attempt + 1, claimed_at = now(), waits_for = NULL
-    FROM picked p CROSS JOIN relaxed
-    WHERE d.id = p.id
-    RETURNING p.turn, p.place, d.id, d.tenant_id, d.destination, d.state, d.attempt, d.tries, d.next_attempt_at,
-              d.finished_at, d.owner
-)
-SELECT c.id, c.tenant_id, t.event_id, t.event_type, t.job_id, t.kind, t.endpoint_id, t.url, c.destination, c.state,
-       c.attempt, c.tries, t.created_at, c.next_attempt_at, c.finished_at, c.owner, e.body, e.job_created_at
-FROM claimed c
-JOIN delivery_targets t ON t.tenant_id = c.tenant_id AND t.delivery_id = c.id
-JOIN events e ON e.id = t.event_id
+), {take_deliveries("turn", "place")}
+{CLAIMED_DELIVERIES}
 ORDER BY c.turn, c.place
-"""
+"""  # noqa: S608 - our own words
 
 _READY = [state.value for state in DELIVERY_READY]
 _LANE, _COUNT = 8, 10

@@ -1,4 +1,4 @@
-"""Claiming jobs. Claims are relaxed: see ``ringback_backends.sql.postgres.claims`` for why that loses nothing."""
+"""Claiming jobs. Claims are relaxed: see ``ringback_backends.sql.postgres.claiming`` for why that loses nothing."""
 
 import sqlite3
 from collections.abc import Sequence
