@@ -12,10 +12,10 @@ from pydantic.errors import PydanticSchemaGenerationError
 from ringback.job import Job
 from ringback.task import RunsIn, Task
 from ringback_schemas.errors import RingbackError
+from ringback_schemas.http.forms import IN_WORDS, QUEUE_NAME
 from ringback_schemas.http.jobs import MAX_ATTEMPTS, MAX_TIMEOUT_S
 
 TASK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
-QUEUE_NAME = re.compile(r"[a-z0-9_.-]{1,64}")
 
 _WANTED = "a task is a function (job: Job, payload: T) -> R"
 
@@ -68,7 +68,7 @@ def _check_arguments(
         (TASK_NAME.fullmatch(name), "the name may hold letters, digits, '_', '-' and '.', at most 200"),
         (0 < timeout_s <= MAX_TIMEOUT_S, f"timeout_s must be above 0 and at most {MAX_TIMEOUT_S:g}"),
         (1 <= max_attempts <= MAX_ATTEMPTS, f"max_attempts must be from 1 to {MAX_ATTEMPTS}"),
-        (QUEUE_NAME.fullmatch(queue), "the queue's name may hold a-z, 0-9, '_', '-' and '.', at most 64"),
+        (re.fullmatch(QUEUE_NAME, queue), f"the queue's name {IN_WORDS[QUEUE_NAME]}"),
         (0 <= backoff_s <= backoff_cap_s, "backoff_s must be from 0 to backoff_cap_s"),
     )
     for is_kept, rule in rules:

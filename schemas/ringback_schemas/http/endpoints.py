@@ -8,14 +8,14 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from ringback_schemas.endpoints import BodyFormat, Consent, DisabledReason, SigningScheme
-from ringback_schemas.http.base import NO_CONTROLS, AnswerBody, RequestBody
+from ringback_schemas.http.base import AnswerBody, RequestBody
+from ringback_schemas.http.forms import EVENT_PATTERN, ONE_LINE
 
 MAX_EVENT_FILTERS = 32
 MAX_OVERLAP_S = 7 * 86_400.0
 DEFAULT_OVERLAP_S = 86_400.0
 
-_PATTERN = r"^(\*|[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?)$"
-Pattern = Annotated[str, StringConstraints(max_length=100, pattern=_PATTERN)]
+Pattern = Annotated[str, StringConstraints(max_length=100, pattern=EVENT_PATTERN)]
 
 
 def _distinct(items: Sequence[str]) -> Sequence[str]:
@@ -44,7 +44,7 @@ Events = Annotated[
         examples=[["job.failed", "job.cancelled"]],
     ),
 ]
-Description = Annotated[str, StringConstraints(max_length=500, pattern=NO_CONTROLS), Field(default_factory=str)]
+Description = Annotated[str, StringConstraints(max_length=500, pattern=ONE_LINE), Field(default_factory=str)]
 Headers = Annotated[
     dict[str, str],
     Field(

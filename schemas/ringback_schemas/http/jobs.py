@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from ringback_schemas.http.base import NO_CONTROLS, AnswerBody, Moment, RequestBody
+from ringback_schemas.http.base import AnswerBody, Moment, RequestBody
+from ringback_schemas.http.forms import ONE_LINE, QUEUE_NAME
 from ringback_schemas.job_errors import JobErrorCode
 from ringback_schemas.states import JobState
 
@@ -18,8 +19,8 @@ MAX_TIMEOUT_S = 86_400.0
 MAX_DELAY_S = 366 * 86_400.0
 
 EventType = Literal["job.succeeded", "job.failed", "job.cancelled", "job.expired"]
-QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")]
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROLS)]
+QueueName = Annotated[str, StringConstraints(pattern=QUEUE_NAME)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=ONE_LINE)]
 
 _Item = TypeVar("_Item")
 

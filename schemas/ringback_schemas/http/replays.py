@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from ringback_schemas.http.base import NO_CONTROLS, AnswerBody, Moment, RequestBody
+from ringback_schemas.http.base import AnswerBody, Moment, RequestBody
 from ringback_schemas.http.endpoints import Events
+from ringback_schemas.http.forms import ONE_LINE
 from ringback_schemas.states import ReplayState
 
 
@@ -34,7 +35,7 @@ EndpointIdText = Annotated[
     Field(description="To this registered endpoint.", examples=["end_01kb3v4r6de0qv8t3kq1x1m9za"]),
 ]
 UrlText = Annotated[
-    Annotated[str, StringConstraints(min_length=1, max_length=2_048, pattern=NO_CONTROLS)] | None,
+    Annotated[str, StringConstraints(min_length=1, max_length=2_048, pattern=ONE_LINE)] | None,
     Field(description="To this very URL, of a callback or an endpoint, as it was when the delivery was made."),
 ]
 DestinationText = Annotated[

@@ -8,8 +8,10 @@ import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from ringback_schemas.errors import RingbackError
+from ringback_schemas.http.forms import IN_WORDS as FORMS_IN_WORDS
 from ringback_schemas.problems import MEDIA_TYPE, Problems
 
 MAX_FIELD_ERRORS = 50
@@ -89,18 +91,18 @@ def field_errors(error: ValidationError, body: Any, prefix: Sequence[str] = ()) 
     return [
         FieldError(
             code=found["type"],
-            detail=_IN_OUR_WORDS.get(found["type"]) or _sentence(found["msg"]),
+            detail=_detail(found),
             pointer=pointer_of([*prefix, *_path(found["loc"], body, is_missing=found["type"] == "missing")]),
         )
-        for found in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FIELD_ERRORS]
+        for found in error.errors(include_url=False, include_input=False)[:MAX_FIELD_ERRORS]
     ]
 
 
 def parameter_errors(error: ValidationError) -> list[FieldError]:
     """What pydantic found wrong with query parameters."""
     return [
-        FieldError(code=found["type"], detail=_sentence(found["msg"]), parameter=str(found["loc"][0]))
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
+        FieldError(code=found["type"], detail=_detail(found), parameter=str(found["loc"][0]))
+        for found in error.errors(include_url=False, include_input=False)
         if found["loc"]
     ]
 
@@ -122,6 +124,12 @@ def _holds(value: Any, part: str | int) -> bool:
     if isinstance(value, dict):
         return part in value
     return isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value)
+
+
+def _detail(found: ErrorDetails) -> str:
+    """What is wrong, in our words where pydantic's are for programmers."""
+    form = FORMS_IN_WORDS.get(str(found.get("ctx", {}).get("pattern")))
+    return _IN_OUR_WORDS.get(found["type"]) or form or _sentence(found["msg"])
 
 
 def _sentence(message: str) -> str:
