@@ -21,7 +21,7 @@ from ringback_backends.inprocess import InProcessBroker
 from ringback_backends.intake import Pace
 from ringback_backends.sql import migrate, open_store
 from ringback_notifier.notifier import Notifier, NotifierPlan
-from ringback_notifier.sender import Deadlines
+from ringback_notifier.sender import Deadlines, Sender
 from ringback_schemas.deliveries import ClaimedDelivery, DeliveryDetail, DeliveryKind, DeliveryOutcome, NewDelivery
 from ringback_schemas.events import NewEvent
 from ringback_schemas.ids import (
@@ -46,7 +46,7 @@ BODY = '{"type":"job.succeeded","timestamp":"2026-01-01T00:00:00Z","data":{"a":"
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run what sends over both loops: they raise different errors for the same faults, and both are in use."""
-    if item.path.name in {"test_sender.py", "test_proxy.py", "test_identity.py"}:
+    if item.path.name in {"test_sender.py", "test_sender_tls.py", "test_proxy.py", "test_identity.py"}:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
 
@@ -210,3 +210,10 @@ async def receiver() -> AsyncIterator[Receiver]:
     """A receiver on loopback."""
     async with Receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[Sender]:
+    """A sender that may send to loopback, over IPv6 too, with the ordinary deadlines."""
+    async with Sender(EgressPolicy([ip_network("127.0.0.0/8"), ip_network("::1/128")])) as sender:
+        yield sender
