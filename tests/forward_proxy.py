@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from tests.answers import head
+from tests.listener import Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +19,12 @@ class Wanted:
     """Names in lower case."""
 
 
-class ForwardProxy:
-    """Listens from entering to leaving. Whatever it is asked for, it goes to ``port`` on loopback."""
+class ForwardProxy(Listener):
+    """Whatever it is asked for, it goes to one port on loopback."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, there: int) -> None:
+        """``there`` is that port."""
+        super().__init__()
         self.wanted: list[Wanted] = []
         self.refuses_with: int | None = None
         """A status that it answers everything with."""
@@ -31,52 +32,13 @@ class ForwardProxy:
         """It takes what it is asked and does nothing."""
         self.closes = False
         """It closes without an answer."""
-        self._there = port
-        self._server: asyncio.Server | None = None
-        self._port = 0
-        self._serving: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        """Begin to listen."""
-        await self.listen()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop listening, and tear down what is open."""
-        await self.refuse()
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return self._port
-
-    async def listen(self) -> None:
-        """Take connections, again after ``refuse``."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
-
-    async def refuse(self) -> None:
-        """Take none, and tear down what is open. Safe to call twice."""
-        if self._server is not None:
-            self._server.close()
-        for task in list(self._serving):
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-        self._server = None
+        self._there = there
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
         try:
             await self._answer(reader, writer)
         except (asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
             writer.transport.abort()
-        finally:
-            self._serving.discard(task)
-            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raw = await reader.readuntil(b"\r\n\r\n")

@@ -14,13 +14,12 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ringback.webhooks import VerifiedWebhook, verify_webhook
 from tests.answers import Answer, Behaviour, Exchange, reset
+from tests.listener import Listener
 from tests.waiting import eventually
 
 
@@ -61,58 +60,23 @@ class Request:
         return verify_webhook(secret, dict(self.headers), self.body)
 
 
-class Receiver:
-    """Listens from entering to leaving; many may run side by side."""
+class Receiver(Listener):
+    """Takes webhooks from entering to leaving; many may run side by side."""
 
     def __init__(self, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         """Port 0 takes a free one, which is kept over ``refuse`` and ``listen``."""
+        super().__init__(host=host, port=port, tls=tls)
         self.requests: list[Request] = []
         self.connections = 0
-        self._host = host
-        self._port = port
-        self._tls = tls
         self._default: Behaviour = Answer()
         self._scripts: dict[str | None, deque[Behaviour]] = {}
         self._paths: dict[str, Behaviour] = {}
-        self._server: asyncio.Server | None = None
-        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-
-    async def __aenter__(self) -> Self:
-        """Begin to listen."""
-        await self.listen()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop listening, and tear down what is open."""
-        await self.refuse()
-
-    async def listen(self) -> None:
-        """Take connections, again after ``refuse``."""
-        self._server = await asyncio.start_server(self._serve, self._host, self._port, ssl=self._tls, limit=2**20)
-        self._port = self._server.sockets[0].getsockname()[1]
-
-    async def refuse(self) -> None:
-        """Take none: senders get "connection refused". Open ones are torn down. Safe to call twice."""
-        if self._server is not None:
-            self._server.close()
-        tasks = list(self._serving)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._server = None
 
     @property
     def destination(self) -> str:
         """``scheme://host:port``."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return self._port
 
     def url(self, path: str = "/hook", *, host: str | None = None) -> str:
         """Where to send to; ``host`` gives the receiver another name."""
@@ -149,9 +113,6 @@ class Receiver:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving[task] = writer
         try:
             await self._converse(reader, writer, self.connections)
         except asyncio.CancelledError:
@@ -159,11 +120,6 @@ class Receiver:
             reset(writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
-        finally:
-            del self._serving[task]
-            writer.close()
-            with suppress(ConnectionError, ssl.SSLError):
-                await writer.wait_closed()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int) -> None:
         while (request := await read_request(reader, connection)) is not None:
