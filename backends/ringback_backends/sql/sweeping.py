@@ -1,4 +1,4 @@
-"""The chores of retention, one bounded step at a time: see ``contracts.retention``.
+"""The chores of retention, one bounded step at a time: see ``contracts.retention``. Those without a walk: ``expiring``.
 
 Jobs and events are found by walking their primary keys, which go by age: an index of when they ended would cost every
 job that ends. A walk comes upon what may not go yet again and again; that is little, for the rest is gone.
@@ -9,22 +9,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, delete, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select
 
-from ringback_backends.sql.columns import now, now_minus
+from ringback_backends.sql.columns import now
 from ringback_backends.sql.erasing import TARGETS, erase_deliveries, erase_events, erase_jobs
-from ringback_backends.sql.tables import (
-    NO_JOB,
-    audit_log,
-    deliveries,
-    delivery_targets,
-    events,
-    idempotency_keys,
-    jobs,
-    purged_jobs,
-    replays,
-    signing_secrets,
-)
+from ringback_backends.sql.expiring import EXPIRIES, expire
+from ringback_backends.sql.tables import NO_JOB, deliveries, delivery_targets, events, jobs
 from ringback_schemas.ids import earliest_id
 from ringback_schemas.retention import Chore, Retention, Swept
 from ringback_schemas.states import DELIVERY_DONE, DELIVERY_READY, JOB_DONE
@@ -44,7 +34,7 @@ _JOB_DONE = {state.value for state in JOB_DONE}
 
 _NOTHING = Swept(0, "", is_more=False)
 
-Step = Callable[[Connection, Retention, str, int], Swept]
+Walk = Callable[[Connection, Retention, str, int], Swept]
 
 
 def take_step(connection: Connection, chore: Chore, retention: Retention, place: str, limit: int) -> Swept:
@@ -54,7 +44,9 @@ def take_step(connection: Connection, chore: Chore, retention: Retention, place:
         is_mine = select(func.pg_try_advisory_xact_lock(literal(_LOCK)))
         if not connection.execute(is_mine).scalar_one():
             return Swept(0, place, is_more=False)
-    return _STEPS[chore](connection, retention, place, limit)
+    if chore in EXPIRIES:
+        return expire(connection, EXPIRIES[chore], retention, limit)
+    return _WALKS[chore](connection, retention, place, limit)
 
 
 def _sweep_jobs(connection: Connection, retention: Retention, place: str, limit: int) -> Swept:
@@ -105,49 +97,7 @@ def _sweep_events(connection: Connection, retention: Retention, place: str, limi
     return Swept(len(gone), str(looked[-1].seq) if is_more else "", is_more=is_more)
 
 
-def _sweep_keys(connection: Connection, retention: Retention, place: str, limit: int) -> Swept:  # noqa: ARG001 - a step's form
-    if retention.keys_s == 0:
-        return _NOTHING
-    old = idempotency_keys.c.created_at <= now_minus(retention.keys_s)
-    return _delete_some(connection, idempotency_keys, old, idempotency_keys.c.created_at, limit)
-
-
-def _sweep_secrets(connection: Connection, retention: Retention, place: str, limit: int) -> Swept:  # noqa: ARG001 - a step's form
-    over = and_(signing_secrets.c.expires_at.is_not(None), signing_secrets.c.expires_at <= now())
-    return _delete_some(connection, signing_secrets, over, signing_secrets.c.expires_at, limit)
-
-
-def _sweep_tombstones(connection: Connection, retention: Retention, place: str, limit: int) -> Swept:  # noqa: ARG001 - a step's form
-    if retention.keep_s == 0:
-        return _NOTHING
-    old = purged_jobs.c.purged_at <= now_minus(retention.keep_s)
-    return _delete_some(connection, purged_jobs, old, purged_jobs.c.purged_at, limit)
-
-
-def _sweep_audit(connection: Connection, retention: Retention, place: str, limit: int) -> Swept:  # noqa: ARG001 - a step's form
-    if retention.audit_s == 0:
-        return _NOTHING
-    old = audit_log.c.at <= now_minus(retention.audit_s)
-    return _delete_some(connection, audit_log, old, audit_log.c.at, limit)
-
-
-def _sweep_replays(connection: Connection, retention: Retention, place: str, limit: int) -> Swept:  # noqa: ARG001 - a step's form
-    if retention.replays_s == 0:
-        return _NOTHING
-    # one that is open has not finished, however old it is
-    over = and_(replays.c.finished_at.is_not(None), replays.c.finished_at <= now_minus(retention.replays_s))
-    return _delete_some(connection, replays, over, replays.c.finished_at, limit)
-
-
-_STEPS: dict[Chore, Step] = {
-    Chore.JOBS: _sweep_jobs,
-    Chore.EVENTS: _sweep_events,
-    Chore.KEYS: _sweep_keys,
-    Chore.SECRETS: _sweep_secrets,
-    Chore.TOMBSTONES: _sweep_tombstones,
-    Chore.AUDIT: _sweep_audit,
-    Chore.REPLAYS: _sweep_replays,
-}
+_WALKS: dict[Chore, Walk] = {Chore.JOBS: _sweep_jobs, Chore.EVENTS: _sweep_events}
 
 
 def _before(connection: Connection, keep_s: float) -> datetime:
@@ -200,16 +150,3 @@ def _is_over(row: Row[Any], before: datetime) -> bool:
     if row.state in _READY:
         return row.next_attempt_at is None  # parked
     return row.state in _DONE and row.finished_at <= before
-
-
-def _delete_some(
-    connection: Connection, table: Table, condition: ColumnElement[bool], age: ColumnElement[Any], limit: int
-) -> Swept:
-    """Delete the oldest for which the condition holds: its index gives them."""
-    keys = tuple(table.primary_key.columns)
-    oldest = select(*keys).where(condition).order_by(age).limit(limit).with_for_update(skip_locked=True)
-    found = [tuple(row) for row in connection.execute(oldest)]
-    if found:
-        named = keys[0].in_([key for (key,) in found]) if len(keys) == 1 else tuple_(*keys).in_(found)
-        connection.execute(delete(table).where(named))
-    return Swept(len(found), "", is_more=len(found) == limit)
