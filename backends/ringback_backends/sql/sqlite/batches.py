@@ -34,10 +34,16 @@ class Insert:
 
 
 def rows_of(connection: sqlite3.Connection, query: str, *parameters: Any) -> list[list[Any]]:
-    """The rows of a query that answers one JSON list of lists."""
+    """The rows of a query that answers one JSON list of lists; in any order, for an aggregate promises none."""
     (text,) = connection.execute(query, parameters).fetchone()
     rows: list[list[Any]] = orjson.loads(text)
     return rows
+
+
+def in_order(rows: Sequence[list[Any]], ids: Sequence[str]) -> list[list[Any]]:
+    """The rows, which begin with an id, in the order of the ids."""
+    places = {row_id: place for place, row_id in enumerate(ids)}
+    return sorted(rows, key=lambda row: places[row[0]])
 
 
 def listed(values: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ringback_backends.sql.columns import from_microseconds
 from ringback_backends.sql.rows import claimed_job
-from ringback_backends.sql.sqlite.batches import listed, rows_of
+from ringback_backends.sql.sqlite.batches import in_order, listed, rows_of
 from ringback_backends.sql.sqlite.connecting import now_us
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
 from ringback_schemas.ids import InstanceId, JobId
@@ -118,9 +118,7 @@ def _claim(
     rows = rows_of(connection, STARTABLE, listed(ids), listed(task_types), limit, moment, owner)
     if rows:
         connection.execute(CLAIM, (listed([row[0] for row in rows]), owner, moment))
-    # an aggregate promises no order
-    places = {job_id: place for place, job_id in enumerate(ids)}
-    return sorted(rows, key=lambda row: places[row[0]])
+    return in_order(rows, ids)
 
 
 def _due(connection: sqlite3.Connection, queues: Sequence[str], task_types: Sequence[str], limit: int) -> list[str]:

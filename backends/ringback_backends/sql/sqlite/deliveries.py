@@ -6,7 +6,7 @@ from typing import Any
 
 from ringback_backends.sql.columns import from_microseconds
 from ringback_backends.sql.rows import claimed_delivery
-from ringback_backends.sql.sqlite.batches import listed, rows_of
+from ringback_backends.sql.sqlite.batches import in_order, listed, rows_of
 from ringback_backends.sql.sqlite.connecting import now_us
 from ringback_backends.sql.sqlite.engine import SqliteDatabase
 from ringback_schemas.deliveries import ClaimedDelivery
@@ -88,9 +88,7 @@ def claim_rows(connection: sqlite3.Connection, owner: InstanceId, ids: Sequence[
     rows = rows_of(connection, SENDABLE, listed(ids), limit, moment, owner)
     if rows:
         connection.execute(CLAIM, (listed([row[0] for row in rows]), owner, moment))
-    # an aggregate promises no order
-    places = {delivery_id: place for place, delivery_id in enumerate(ids)}
-    return sorted(rows, key=lambda row: places[row[0]])
+    return in_order(rows, ids)
 
 
 def claimed(row: list[Any]) -> ClaimedDelivery:
