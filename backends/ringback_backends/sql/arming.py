@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, and_, select, update
 from ringback_backends.contracts.errors import SecretUnreadable
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
-from ringback_backends.sql.deliveries import RELEASED, SENDING
+from ringback_backends.sql.deliveries import RELEASED, is_held
 from ringback_backends.sql.endpoint_rows import endpoint_record
 from ringback_backends.sql.parking import CANCELLED, PARKED
 from ringback_backends.sql.signing import NEWEST_FIRST, SecretBox, is_live, signing_secret
@@ -84,8 +84,8 @@ def _withhold(connection: Connection, owner: InstanceId, withheld: Sequence[Deli
 
 
 def _put_back(connection: Connection, owner: InstanceId, ref: DeliveryRef, enabled: dict[str, bool]) -> bool:
-    held = and_(deliveries.c.id == ref.delivery_id, deliveries.c.owner == owner, deliveries.c.attempt == ref.attempt)
-    row = connection.execute(select(deliveries.c.endpoint_id).where(held, SENDING)).one_or_none()
+    held = is_held(owner, ref)
+    row = connection.execute(select(deliveries.c.endpoint_id).where(held)).one_or_none()
     if row is None:
         return False
     waits = {"state": RELEASED["state"]}
@@ -96,4 +96,4 @@ def _put_back(connection: Connection, owner: InstanceId, ref: DeliveryRef, enabl
             change = waits | {"next_attempt_at": now()}
         case False:
             change = waits | PARKED
-    return connection.execute(update(deliveries).where(held, SENDING).values(change | {"owner": None})).rowcount > 0
+    return connection.execute(update(deliveries).where(held).values(change | {"owner": None})).rowcount > 0

@@ -5,6 +5,7 @@ from sqlalchemy import insert, select
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
+from ringback_backends.sql.listing import newest_first
 from ringback_backends.sql.tables import audit_log
 from ringback_schemas.audit import AuditEntry, NewAuditEntry
 from ringback_schemas.ids import AuditId, TenantId
@@ -31,10 +32,8 @@ class AuditQueries:
 
     async def list_audit(self, tenant_id: TenantId, before: AuditId | None, limit: int) -> list[AuditEntry]:
         """See ``AuditStore.list_audit``."""
-        query = select(audit_log).where(audit_log.c.tenant_id == tenant_id)
-        if before is not None:
-            query = query.where(audit_log.c.id < before)
-        query = query.order_by(audit_log.c.id.desc()).limit(limit)
+        mine = select(audit_log).where(audit_log.c.tenant_id == tenant_id)
+        query = newest_first(mine, audit_log.c.id, before, limit)
         return await self._database.read(
             "list_audit",
             lambda connection: [

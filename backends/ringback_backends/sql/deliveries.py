@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, exists, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, literal, or_, select, text, update
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.lane_columns import BY_ITS_ENDPOINT, IN_LINE
+from ringback_backends.sql.listing import newest_first
 from ringback_backends.sql.rows import stored_delivery
 from ringback_backends.sql.tables import deliveries, delivery_attempts, delivery_targets, endpoints
 from ringback_schemas.deliveries import (
@@ -154,9 +155,7 @@ class DeliveryQueries:
             query = query.where(
                 deliveries.c.state.in_([literal(state.value, literal_execute=True) for state in states])
             )
-        if before is not None:
-            query = query.where(delivery_targets.c.delivery_id < before)
-        query = query.order_by(delivery_targets.c.delivery_id.desc()).limit(limit)
+        query = newest_first(query, delivery_targets.c.delivery_id, before, limit)
         return await self._database.read(
             "list_deliveries", lambda connection: [stored_delivery(row) for row in connection.execute(query)]
         )
@@ -204,15 +203,18 @@ def _as_before(reason: WaitReason) -> dict[str, Any]:
     return {"state": ready, "owner": None, "attempt": deliveries.c.attempt - 1, "waits_for": waits_for}
 
 
+def is_held(owner: InstanceId, ref: DeliveryRef) -> ColumnElement[bool]:
+    """The fence: the owner is sending the delivery, at that very attempt."""
+    fence = deliveries.c.id == ref.delivery_id, deliveries.c.owner == owner, deliveries.c.attempt == ref.attempt
+    return and_(*fence, SENDING)
+
+
 def _give_back(
     connection: Connection, owner: InstanceId, released: Sequence[DeliveryRef], values: dict[str, Any]
 ) -> list[bool]:
     """In id order, for the reason that ``contracts.jobs`` gives; answers in the order given."""
     answers = {}
     for ref in sorted(set(released), key=lambda ref: ref.delivery_id):
-        held = and_(
-            deliveries.c.id == ref.delivery_id, deliveries.c.owner == owner, deliveries.c.attempt == ref.attempt
-        )
-        back = update(deliveries).where(held, SENDING).values(values)
+        back = update(deliveries).where(is_held(owner, ref)).values(values)
         answers[ref] = connection.execute(back).rowcount > 0
     return [answers[ref] for ref in released]

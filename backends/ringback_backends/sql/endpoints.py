@@ -16,6 +16,7 @@ from ringback_backends.sql.database import Database
 from ringback_backends.sql.endpoint_rows import endpoint_record, settings_row
 from ringback_backends.sql.lane_columns import lane_of_row
 from ringback_backends.sql.lines import leave_line
+from ringback_backends.sql.listing import newest_first
 from ringback_backends.sql.parking import cancel_waiting
 from ringback_backends.sql.signing import SecretBox, add_secret, end_secrets, is_live, live_secrets, owned_by
 from ringback_backends.sql.switching import switch_off, switch_on
@@ -74,10 +75,8 @@ class EndpointQueries:
 
     async def list_endpoints(self, tenant_id: TenantId, before: EndpointId | None, limit: int) -> list[EndpointRecord]:
         """See ``EndpointStore.list_endpoints``."""
-        query = select(endpoints).where(endpoints.c.tenant_id == tenant_id)
-        if before is not None:
-            query = query.where(endpoints.c.id < before)
-        query = query.order_by(endpoints.c.id.desc()).limit(limit)
+        mine = select(endpoints).where(endpoints.c.tenant_id == tenant_id)
+        query = newest_first(mine, endpoints.c.id, before, limit)
         return await self._database.read(
             "list_endpoints",
             lambda connection: [endpoint_record(row, self._secret_box) for row in connection.execute(query)],

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, insert, literal,
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.inserting import insert_into
+from ringback_backends.sql.listing import newest_first
 from ringback_backends.sql.rows import JOB_WIDTH, job_record
 from ringback_backends.sql.tables import (
     idempotency_keys,
@@ -135,10 +136,8 @@ class JobQueries:
         self, tenant_id: TenantId, job_filter: JobFilter, before: JobId | None, limit: int
     ) -> list[JobRecord]:
         """See ``JobStore.list_jobs``."""
-        query = _listing(tenant_id, job_filter)
-        if before is not None:
-            query = query.where(job_requests.c.job_id < before)
-        return await self._records("list_jobs", query.order_by(job_requests.c.job_id.desc()).limit(limit))
+        query = newest_first(_listing(tenant_id, job_filter), job_requests.c.job_id, before, limit)
+        return await self._records("list_jobs", query)
 
     async def _refs(self, operation: str, condition: ColumnElement[bool]) -> list[JobRef]:
         query = select(jobs.c.id, jobs.c.attempt, jobs.c.queue).where(condition).order_by(jobs.c.id)

@@ -4,6 +4,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, up
 
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
+from ringback_backends.sql.listing import newest_first
 from ringback_backends.sql.replay_rows import filter_text, replay_record
 from ringback_backends.sql.replay_steps import IS_OPEN, take_step
 from ringback_backends.sql.tables import replays, tenants
@@ -28,10 +29,8 @@ class ReplayQueries:
 
     async def list_replays(self, tenant_id: TenantId, before: ReplayId | None, limit: int) -> list[ReplayRecord]:
         """See ``ReplayStore.list_replays``."""
-        query = select(replays).where(replays.c.tenant_id == tenant_id)
-        if before is not None:
-            query = query.where(replays.c.id < before)
-        query = query.order_by(replays.c.id.desc()).limit(limit)
+        mine = select(replays).where(replays.c.tenant_id == tenant_id)
+        query = newest_first(mine, replays.c.id, before, limit)
         return await self._database.read(
             "list_replays", lambda connection: [replay_record(row) for row in connection.execute(query)]
         )
