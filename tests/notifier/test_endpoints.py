@@ -9,68 +9,16 @@ import pytest
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from ringback.egress import destination_of
 from ringback.webhooks import new_secret, new_signing_key, public_key_of
-from ringback_schemas.deliveries import DeliveryDetail, DeliveryRecord, Verdict, WaitReason
-from ringback_schemas.documents import event_body
-from ringback_schemas.endpoints import (
-    BodyFormat,
-    Consent,
-    DisabledReason,
-    EndpointRecord,
-    EndpointSettings,
-    NewSecret,
-    SigningScheme,
-)
-from ringback_schemas.ids import DEFAULT_TENANT, new_endpoint_id, new_secret_id
+from ringback_schemas.deliveries import DeliveryRecord, Verdict, WaitReason
+from ringback_schemas.endpoints import BodyFormat, DisabledReason, EndpointRecord, NewSecret, SigningScheme
+from ringback_schemas.ids import DEFAULT_TENANT, new_secret_id
 from ringback_schemas.states import DeliveryState
 from tests.answers import Answer, Hang, Held
 from tests.notifier.conftest import Rig
+from tests.notifier.endpoints import AT, BODY, SECRET, all_deliveries, delivered, end_job, now_of, register
 from tests.receiver import Receiver
 from tests.waiting import eventually
-
-SECRET = new_secret()
-AT = datetime(2026, 11, 21, 7, tzinfo=UTC)
-BODY = event_body("job.succeeded", AT, {"text": "żółć", "n": 2})
-GRANT = Answer(200, {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "120"})
-
-
-async def register(rig: Rig, url: str, *, secret: str = SECRET, **settings: Any) -> EndpointRecord:
-    """An endpoint at that URL."""
-    scheme = SigningScheme.V1A if secret.startswith("whsk_") else SigningScheme.V1
-    made = await rig.store.create_endpoint(
-        DEFAULT_TENANT,
-        new_endpoint_id(),
-        EndpointSettings(url, destination_of(url), **settings),
-        NewSecret(new_secret_id(), secret, scheme),
-    )
-    assert made is not None
-    return made
-
-
-async def end_job(rig: Rig) -> DeliveryRecord:
-    """A job without a callback ends; the delivery to the only endpoint."""
-    known = await all_deliveries(rig)
-    await rig.deliver(body=BODY)
-    (fresh,) = [one for one in await all_deliveries(rig) if one.id not in {other.id for other in known}]
-    return fresh
-
-
-async def all_deliveries(rig: Rig) -> list[DeliveryRecord]:
-    """Newest first."""
-    return await rig.store.list_deliveries(DEFAULT_TENANT, [], None, 100)
-
-
-async def now_of(rig: Rig, endpoint: EndpointRecord) -> EndpointRecord:
-    """The endpoint as it is now."""
-    record = await rig.store.get_endpoint(DEFAULT_TENANT, endpoint.id)
-    assert record is not None
-    return record
-
-
-async def delivered(rig: Rig) -> DeliveryDetail:
-    """The delivery of a job that just ended, once it is done."""
-    return await rig.ended((await end_job(rig)).id)
 
 
 async def test_endpoint_gets_the_event_signed_with_its_own_secret(rig: Rig, receiver: Receiver) -> None:
@@ -301,63 +249,3 @@ async def test_health_is_kept(rig: Rig, receiver: Receiver) -> None:
 
 async def _failures(rig: Rig, endpoint: EndpointRecord, wanted: int) -> bool:
     return (await now_of(rig, endpoint)).health.failures_in_row >= wanted
-
-
-async def test_consent_is_asked_for_before_the_first_delivery(rig: Rig, receiver: Receiver) -> None:
-    """OPTIONS to the very URL; once granted, each delivery names the same origin, and nobody asks again."""
-    receiver.script(GRANT)
-    endpoint = await register(rig, receiver.url(), needs_consent=True, rate_limit_per_s=2.0)
-
-    async with rig.notifier(origin="ringback.example"):
-        await delivered(rig)
-        await delivered(rig)
-
-    question, first, second = receiver.requests
-    assert (question.method, question.target, question.body) == ("OPTIONS", first.target, b"")
-    assert question.header("webhook-request-origin") == "ringback.example"
-    assert question.header("webhook-request-rate") == "120"
-    assert [one.header("webhook-request-origin") for one in (first, second)] == ["ringback.example"] * 2
-    now = await now_of(rig, endpoint)
-    assert (now.consent, now.consent_rate_per_minute) == (Consent.GRANTED, 120)
-
-
-async def test_without_consent_nothing_is_sent(rig: Rig, receiver: Receiver) -> None:
-    """A 200 that grants nothing is no consent: the attempts say so, and no POST is made (BB-84)."""
-    endpoint = await register(rig, receiver.url(), needs_consent=True)
-
-    async with rig.notifier():
-        detail = await delivered(rig)
-
-    assert {request.method for request in receiver.requests} == {"OPTIONS"}
-    assert {one.verdict for one in detail.attempts} == {Verdict.NO_CONSENT}
-    assert "no header webhook-allowed-origin" in detail.attempts[0].reason
-    assert (detail.delivery.state, len(detail.attempts)) == (DeliveryState.EXHAUSTED, 3)
-    assert (await now_of(rig, endpoint)).consent is Consent.WITHHELD
-
-
-async def test_consent_that_comes_later_lets_the_retry_through(rig: Rig, receiver: Receiver) -> None:
-    """It is asked for again before each try."""
-    receiver.script(Answer(405))
-    await register(rig, receiver.url(), needs_consent=True)
-
-    async with rig.notifier(schedule_s=(3.5,)):
-        delivery = await end_job(rig)
-        await rig.when(delivery.id, DeliveryState.RETRYING)
-        receiver.script(GRANT)
-        detail = await rig.ended(delivery.id)
-
-    assert [request.method for request in receiver.requests] == ["OPTIONS", "OPTIONS", "POST"]
-    assert detail.delivery.state is DeliveryState.DELIVERED
-
-
-async def test_receiver_that_cannot_be_asked_says_why(rig: Rig, receiver: Receiver) -> None:
-    """The attempt has the verdict of what went wrong."""
-    await register(rig, receiver.url(), needs_consent=True)
-    await receiver.refuse()
-
-    async with rig.notifier(schedule_s=()):
-        detail = await delivered(rig)
-
-    (attempt,) = detail.attempts
-    assert attempt.verdict is Verdict.CONNECT_REFUSED
-    assert "consent could not be asked for" in attempt.reason

@@ -13,7 +13,7 @@ from ringback_schemas.ids import DEFAULT_TENANT, DeliveryId, new_instance_id
 from ringback_schemas.states import DeliveryState
 from tests.answers import Answer, Held
 from tests.notifier.conftest import Rig
-from tests.notifier.test_endpoints import AT, GRANT, all_deliveries, register
+from tests.notifier.endpoints import AT, GRANT, all_deliveries, register
 from tests.receiver import Receiver, Request
 from tests.waiting import eventually
 

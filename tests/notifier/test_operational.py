@@ -7,7 +7,7 @@ from ringback_schemas.endpoints import DisabledReason
 from ringback_schemas.http.operational import DeliveryExhaustedBody, EndpointEventBody
 from tests.answers import Answer
 from tests.notifier.conftest import Rig
-from tests.notifier.test_endpoints import SECRET, end_job, now_of, register
+from tests.notifier.endpoints import SECRET, end_job, now_of, register
 from tests.receiver import Receiver
 from tests.waiting import eventually
 

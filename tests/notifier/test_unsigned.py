@@ -10,7 +10,7 @@ from ringback_schemas.endpoints import EndpointRecord
 from ringback_schemas.ids import DEFAULT_TENANT
 from ringback_schemas.states import DeliveryState
 from tests.notifier.conftest import Rig
-from tests.notifier.test_endpoints import SECRET, end_job, now_of, register
+from tests.notifier.endpoints import SECRET, end_job, now_of, register
 from tests.receiver import Receiver
 from tests.waiting import eventually
 
