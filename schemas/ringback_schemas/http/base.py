@@ -1,8 +1,9 @@
 """What all bodies have in common."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -48,3 +49,12 @@ Moment = Annotated[
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=ONE_LINE)]
 """What people call something: a line of text."""
+
+_Item = TypeVar("_Item")
+
+
+def distinct(items: Sequence[_Item]) -> Sequence[_Item]:
+    """The items, if no two are the same; for ``AfterValidator``."""
+    if len(set(items)) != len(items):
+        raise PydanticCustomError("duplicates", "must not name anything twice")
+    return items

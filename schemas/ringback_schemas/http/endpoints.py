@@ -1,14 +1,12 @@
 """Bodies of registered endpoints, their secrets and public keys."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
-from pydantic_core import PydanticCustomError
 
 from ringback_schemas.endpoints import BodyFormat, Consent, DisabledReason, SigningScheme
-from ringback_schemas.http.base import AnswerBody, RequestBody
+from ringback_schemas.http.base import AnswerBody, RequestBody, distinct
 from ringback_schemas.http.forms import EVENT_PATTERN, ONE_LINE
 
 MAX_EVENT_FILTERS = 32
@@ -16,13 +14,6 @@ MAX_OVERLAP_S = 7 * 86_400.0
 DEFAULT_OVERLAP_S = 86_400.0
 
 Pattern = Annotated[str, StringConstraints(max_length=100, pattern=EVENT_PATTERN)]
-
-
-def _distinct(items: Sequence[str]) -> Sequence[str]:
-    if len(set(items)) != len(items):
-        raise PydanticCustomError("duplicates", "must not name anything twice")
-    return items
-
 
 Url = Annotated[
     str,
@@ -35,7 +26,7 @@ Url = Annotated[
 ]
 Events = Annotated[
     list[Pattern],
-    AfterValidator(_distinct),
+    AfterValidator(distinct),
     Field(
         default_factory=list,
         max_length=MAX_EVENT_FILTERS,

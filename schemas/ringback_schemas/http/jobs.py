@@ -1,13 +1,12 @@
 """Bodies of jobs: the request for one, and the resource."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from ringback_schemas.http.base import AnswerBody, Moment, RequestBody
+from ringback_schemas.http.base import AnswerBody, Moment, RequestBody, distinct
 from ringback_schemas.http.forms import ONE_LINE, QUEUE_NAME
 from ringback_schemas.job_errors import JobErrorCode
 from ringback_schemas.states import JobState
@@ -21,14 +20,6 @@ MAX_DELAY_S = 366 * 86_400.0
 EventType = Literal["job.succeeded", "job.failed", "job.cancelled", "job.expired"]
 QueueName = Annotated[str, StringConstraints(pattern=QUEUE_NAME)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=ONE_LINE)]
-
-_Item = TypeVar("_Item")
-
-
-def _distinct(items: Sequence[_Item]) -> Sequence[_Item]:
-    if len(set(items)) != len(items):
-        raise PydanticCustomError("duplicates", "must not name anything twice")
-    return items
 
 
 class JobRequest(RequestBody):
@@ -58,7 +49,7 @@ class JobRequest(RequestBody):
     callback_events: Annotated[
         list[EventType] | None,
         Field(min_length=1, description="Which ends to be told of; absent: all."),
-        AfterValidator(lambda items: items and _distinct(items)),
+        AfterValidator(lambda items: items and distinct(items)),
     ] = None
     queue: Annotated[QueueName | None, Field(description="Absent: the task type's own queue.")] = None
     run_at: Annotated[Moment | None, Field(description="Not before then; a time in the past means at once.")] = None
@@ -79,7 +70,7 @@ class JobRequest(RequestBody):
     tags: Annotated[
         list[Tag],
         Field(default_factory=list, max_length=MAX_TAGS, description="To find it by."),
-        AfterValidator(_distinct),
+        AfterValidator(distinct),
     ]
 
     @field_validator("callback_events")
