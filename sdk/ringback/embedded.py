@@ -7,7 +7,6 @@ A composition root, for ``ringback serve`` and ``ringback demo``, and for progra
 """
 
 import asyncio
-import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -37,6 +36,7 @@ from ringback_schemas.instances import Role
 from ringback_service.api.app import build_app
 from ringback_service.api.assembly import ApiTelemetry, open_dependencies
 from ringback_service.api.server import ApiServer
+from ringback_service.api_keys import new_api_key
 from ringback_service.bootstrap import bootstrap
 from ringback_service.main_api import api_plan
 from ringback_service.main_worker import worker_plan
@@ -252,11 +252,6 @@ class _FrontEnd:
     def stop_now(self) -> None:
         """Do not wait for the requests in hand."""
         self._hard.set()
-
-
-def new_api_key() -> str:
-    """A fresh API key."""
-    return f"rbk_{secrets.token_urlsafe(32)}"
 
 
 def metrics_of(settings: Settings, role: Role) -> Metrics:

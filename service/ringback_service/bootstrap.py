@@ -1,16 +1,14 @@
 """What must be in a fresh store before anybody can use the API: a tenant, and a key if one was given."""
 
-import hashlib
-
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.contracts.tenants import TenantStore
 from ringback_schemas.ids import DEFAULT_TENANT, KeyId, new_id
 from ringback_schemas.tenants import ALL_SCOPES
+from ringback_service.api_keys import keep_key
 
 LONGEST_PAUSE_S = 2.0
-HINT_CHARACTERS = 8
 
 
 async def bootstrap(tenants: TenantStore, api_key: str | None) -> None:
@@ -34,11 +32,4 @@ async def _make(tenants: TenantStore, api_key: str | None) -> None:
     await tenants.create_tenant(DEFAULT_TENANT, "default")
     if api_key is None:
         return
-    await tenants.create_key(
-        KeyId(new_id("key")),
-        DEFAULT_TENANT,
-        "bootstrap",
-        ALL_SCOPES,
-        hashlib.sha256(api_key.encode()).digest(),
-        api_key[:HINT_CHARACTERS],
-    )
+    await keep_key(tenants, KeyId(new_id("key")), DEFAULT_TENANT, "bootstrap", ALL_SCOPES, api_key)

@@ -1,7 +1,6 @@
 """API keys and tenants in the store, without a running API. What changes is put on record before, as over the API."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
@@ -9,7 +8,6 @@ from typing import TypeVar
 import typer
 
 from ringback.cli.options import members
-from ringback.embedded import new_api_key
 from ringback.settings import Settings, load_settings
 from ringback_backends.contracts.store import Store
 from ringback_backends.sql import open_store
@@ -17,7 +15,7 @@ from ringback_schemas.audit import CLI_ACTOR, AuditAction, NewAuditEntry
 from ringback_schemas.http import CreatedKeyBody, KeyBody, TenantBody
 from ringback_schemas.ids import DEFAULT_TENANT, KeyId, TenantId, check_id, new_audit_id, new_id
 from ringback_schemas.tenants import ALL_SCOPES, ApiKeyRecord, Scope, TenantRecord
-from ringback_service.bootstrap import HINT_CHARACTERS
+from ringback_service.api_keys import keep_key, new_api_key, show_key, show_tenant
 
 T = TypeVar("T")
 
@@ -29,17 +27,15 @@ def create_key(name: str, scopes: Sequence[str], tenant_id: str | None) -> Creat
 
     async def work(store: Store, tenant: TenantId) -> ApiKeyRecord:
         await _audit(store, tenant, AuditAction.KEY_CREATED, key_id, scopes=" ".join(sorted(wanted)))
-        return await store.create_key(
-            key_id, tenant, name, wanted, hashlib.sha256(key.encode()).digest(), key[:HINT_CHARACTERS]
-        )
+        return await keep_key(store, key_id, tenant, name, wanted, key)
 
     record = _with_store(tenant_id, work)
-    return CreatedKeyBody(**_body(record).model_dump(), key=key)
+    return CreatedKeyBody(**show_key(record).model_dump(), key=key)
 
 
 def list_keys(tenant_id: str | None) -> list[KeyBody]:
     """All keys of a tenant, oldest first."""
-    return [_body(record) for record in _with_store(tenant_id, lambda store, tenant: store.list_keys(tenant))]
+    return [show_key(record) for record in _with_store(tenant_id, lambda store, tenant: store.list_keys(tenant))]
 
 
 def revoke_key(key_id: str, tenant_id: str | None) -> KeyBody | None:
@@ -51,7 +47,7 @@ def revoke_key(key_id: str, tenant_id: str | None) -> KeyBody | None:
         return await store.revoke_key(tenant, wanted)
 
     record = _with_store(tenant_id, work)
-    return None if record is None else _body(record)
+    return None if record is None else show_key(record)
 
 
 def create_tenant(name: str) -> TenantBody:
@@ -62,12 +58,12 @@ def create_tenant(name: str) -> TenantBody:
         await _audit(store, administrator, AuditAction.TENANT_CREATED, tenant_id)
         return await store.create_tenant(tenant_id, name)
 
-    return _tenant(_with_store(None, work))
+    return show_tenant(_with_store(None, work))
 
 
 def list_tenants() -> list[TenantBody]:
     """All tenants, oldest first."""
-    return [_tenant(record) for record in _with_store(None, lambda store, _: store.list_tenants())]
+    return [show_tenant(record) for record in _with_store(None, lambda store, _: store.list_tenants())]
 
 
 async def _audit(store: Store, tenant_id: TenantId, action: AuditAction, target: str, **detail: str) -> None:
@@ -92,19 +88,3 @@ def _with_store(tenant_id: str | None, work: Callable[[Store, TenantId], Awaitab
 def _opened(settings: Settings) -> AbstractAsyncContextManager[Store]:
     url = settings.database_url.get_secret_value()
     return open_store(url, secret_box=settings.secret_box(), pool_size=2)
-
-
-def _body(record: ApiKeyRecord) -> KeyBody:
-    return KeyBody(
-        id=record.id,
-        tenant_id=record.tenant_id,
-        name=record.name,
-        scopes=sorted(record.scopes),
-        hint=record.hint,
-        created_at=record.created_at,
-        revoked_at=record.revoked_at,
-    )
-
-
-def _tenant(record: TenantRecord) -> TenantBody:
-    return TenantBody(id=record.id, name=record.name, created_at=record.created_at)

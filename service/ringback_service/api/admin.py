@@ -1,57 +1,41 @@
 """Handlers for API keys and tenants."""
 
-import hashlib
-import secrets
-
 from aiohttp import web
 
 from ringback_schemas.audit import AuditAction
 from ringback_schemas.http import (
     CreatedKeyBody,
-    KeyBody,
     KeyRequest,
     KeysBody,
-    TenantBody,
     TenantRequest,
     TenantsBody,
 )
 from ringback_schemas.ids import InvalidId, KeyId, TenantId, check_id, new_id
 from ringback_schemas.problems import Problems
-from ringback_schemas.tenants import ApiKeyRecord, TenantRecord
 from ringback_service.api.auditing import audit
 from ringback_service.api.bodies import read_model
 from ringback_service.api.calls import Call, model_answer
 from ringback_service.api.dependencies import ApiDependencies
 from ringback_service.api.queries import TenantQuery, read_query
 from ringback_service.api.refusals import Refused
-
-_KEY_BYTES = 32
-_HINT_CHARACTERS = 8
+from ringback_service.api_keys import keep_key, new_api_key, show_key, show_tenant
 
 
 async def create_key(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Make an API key; it is shown this once, and kept as SHA-256 only."""
     wanted = await read_model(call.request, KeyRequest, deps.max_body_bytes)
     tenant_id = await _tenant(deps, call, wanted.tenant_id)
-    key = f"rbk_{secrets.token_urlsafe(_KEY_BYTES)}"
-    key_id = KeyId(new_id("key"))
+    key, key_id = new_api_key(), KeyId(new_id("key"))
     scopes = " ".join(sorted(wanted.scopes))
     await audit(deps, call, AuditAction.KEY_CREATED, key_id, tenant_id=tenant_id, scopes=scopes)
-    record = await deps.store.create_key(
-        key_id,
-        tenant_id,
-        wanted.name,
-        frozenset(wanted.scopes),
-        hashlib.sha256(key.encode()).digest(),
-        key[:_HINT_CHARACTERS],
-    )
-    return model_answer(CreatedKeyBody(key=key, **_show_key(record).model_dump()), status=201)
+    record = await keep_key(deps.store, key_id, tenant_id, wanted.name, frozenset(wanted.scopes), key)
+    return model_answer(CreatedKeyBody(key=key, **show_key(record).model_dump()), status=201)
 
 
 async def list_keys(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     """Show a tenant's API keys."""
     tenant_id = await _tenant(deps, call, read_query(call.request, TenantQuery).tenant_id)
-    return model_answer(KeysBody(items=[_show_key(key) for key in await deps.store.list_keys(tenant_id)]))
+    return model_answer(KeysBody(items=[show_key(key) for key in await deps.store.list_keys(tenant_id)]))
 
 
 async def revoke_key(deps: ApiDependencies, call: Call) -> web.StreamResponse:
@@ -63,7 +47,7 @@ async def revoke_key(deps: ApiDependencies, call: Call) -> web.StreamResponse:
     if record is None:
         raise Refused(Problems.KEY_NOT_FOUND, f"there is no API key {key_id}")
     deps.authenticator.forget()
-    return model_answer(_show_key(record))
+    return model_answer(show_key(record))
 
 
 async def create_tenant(deps: ApiDependencies, call: Call) -> web.StreamResponse:
@@ -72,12 +56,12 @@ async def create_tenant(deps: ApiDependencies, call: Call) -> web.StreamResponse
     tenant_id = TenantId(new_id("ten"))
     await audit(deps, call, AuditAction.TENANT_CREATED, tenant_id)
     record = await deps.store.create_tenant(tenant_id, wanted.name)
-    return model_answer(_show_tenant(record), status=201)
+    return model_answer(show_tenant(record), status=201)
 
 
 async def list_tenants(deps: ApiDependencies, call: Call) -> web.StreamResponse:  # noqa: ARG001 - a handler's form
     """Show all tenants."""
-    return model_answer(TenantsBody(items=[_show_tenant(tenant) for tenant in await deps.store.list_tenants()]))
+    return model_answer(TenantsBody(items=[show_tenant(tenant) for tenant in await deps.store.list_tenants()]))
 
 
 async def _tenant(deps: ApiDependencies, call: Call, wanted: str | None) -> TenantId:
@@ -91,19 +75,3 @@ async def _tenant(deps: ApiDependencies, call: Call, wanted: str | None) -> Tena
     if await deps.store.get_tenant(tenant_id) is None:
         raise Refused(Problems.TENANT_NOT_FOUND, f"there is no tenant {tenant_id}")
     return tenant_id
-
-
-def _show_key(key: ApiKeyRecord) -> KeyBody:
-    return KeyBody(
-        id=key.id,
-        tenant_id=key.tenant_id,
-        name=key.name,
-        scopes=sorted(key.scopes),
-        hint=key.hint,
-        created_at=key.created_at,
-        revoked_at=key.revoked_at,
-    )
-
-
-def _show_tenant(tenant: TenantRecord) -> TenantBody:
-    return TenantBody(id=tenant.id, name=tenant.name, created_at=tenant.created_at)
