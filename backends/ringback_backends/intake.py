@@ -11,13 +11,14 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from ringback_backends.contracts.broker import Broker, Received, Subscription
+from ringback_backends.contracts.broker import Broker, Subscription
 from ringback_backends.contracts.errors import StoreUnavailable
+from ringback_backends.hand import Hand
 
 Claimed = TypeVar("Claimed")
 Claimed_co = TypeVar("Claimed_co", covariant=True)
@@ -55,14 +56,6 @@ class Pace:
     """While the broker is away: then polling carries everything."""
 
 
-@dataclass(slots=True)
-class _Held:
-    """An envelope in hand, and which of its ids are not claimed yet."""
-
-    received: Received
-    ids: deque[str] = field(default_factory=deque)
-
-
 class Intake(Generic[Claimed]):
     """The loop that feeds one consumer, until it is stopped."""
 
@@ -90,7 +83,7 @@ class Intake(Generic[Claimed]):
         self._broker = broker
         self._subscription = subscription
         self._pace = pace
-        self._held: deque[_Held] = deque()
+        self._hand = Hand()
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._is_finishing = False
@@ -116,7 +109,7 @@ class Intake(Generic[Claimed]):
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
-            self._give_back()
+            self._hand.give_back()
             await self._subscription.close()
 
     def stop(self) -> None:
@@ -144,8 +137,7 @@ class Intake(Generic[Claimed]):
 
     async def _pump(self) -> None:
         while True:
-            for received in await self._subscription.receive():
-                self._held.append(_Held(received, deque(received.envelope.ids)))
+            self._hand.take(await self._subscription.receive())
             self._wake.set()
 
     async def _feed(self, pump: asyncio.Task[None]) -> None:
@@ -177,7 +169,7 @@ class Intake(Generic[Claimed]):
         return asyncio.get_running_loop().time() >= self._poll_at
 
     def _is_holding(self) -> bool:
-        return bool(self._held)
+        return bool(self._hand)
 
     def _has_waiting(self) -> bool:
         return self._is_nudged
@@ -204,9 +196,9 @@ class Intake(Generic[Claimed]):
             self._work.take(claimed, "poll")
 
     async def _claim_held(self) -> None:
-        ids = self._ids_for(self._work.room())
+        ids = self._hand.first_ids(self._work.room())
         claimed = await self._work.claim(ids)
-        self._drop(set(ids))
+        self._hand.drop(set(ids))
         if claimed:
             self._work.take(claimed, "broker")
 
@@ -222,26 +214,6 @@ class Intake(Generic[Claimed]):
         if claimed:
             self._work.take(claimed, "lane")
 
-    def _ids_for(self, room: int) -> list[str]:
-        """The first ids in hand, without duplicates, at most ``room``."""
-        wanted: dict[str, None] = {}
-        for held in self._held:
-            for job_id in held.ids:
-                if len(wanted) >= room:
-                    return list(wanted)
-                wanted[job_id] = None
-        return list(wanted)
-
-    def _drop(self, claimed: set[str]) -> None:
-        """Take claimed (or stale) ids out of the envelopes in hand; ack those that are empty then."""
-        while self._held:
-            ids = self._held[0].ids
-            while ids and ids[0] in claimed:
-                ids.popleft()
-            if ids:
-                return
-            self._held.popleft().received.ack()
-
     async def _wait_for_room(self) -> None:
         self._is_full = True
         try:
@@ -251,15 +223,11 @@ class Intake(Generic[Claimed]):
             await self._subscription.pause()
             while not self._has_room() and not self._is_stopping:
                 # each time: the pump may have been handed something just before the pause
-                self._give_back()
+                self._hand.give_back()
                 await self._sleep(self._pace.poll_s)
             await self._subscription.resume()
         finally:
             self._is_full = False
-
-    def _give_back(self) -> None:
-        while self._held:
-            self._held.popleft().received.give_back()
 
     def _interval(self) -> float:
         seconds = self._pace.poll_s if self._broker.status.is_connected else self._pace.poll_away_s
