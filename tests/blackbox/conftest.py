@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,6 @@ from ringback.settings import load_settings
 from tests.blackbox.world import SCHEDULE_S, World
 from tests.faults.fleet import API_KEY, Fleet, FleetPlan
 from tests.receiver import Receiver
-from tests.receivers import libraries
-from tests.receivers.libraries import Library
-from tests.receivers.programs import install_modules
-from tests.servers import needed
 
 SETTINGS = {
     "TASKS": "ringback.demo",
@@ -47,22 +43,6 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
     plan = FleetPlan("", "", is_embedded=True, settings=SETTINGS)
     async with Fleet(plan, tmp_path_factory.mktemp("blackbox")) as running:
         yield running
-
-
-@pytest.fixture(scope="package")
-def javascript_library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    """The official library for Node.js."""
-    with needed(lambda: install_modules(tmp_path_factory.mktemp("node"))) as folder:
-        yield libraries.javascript_library(folder)
-
-
-@pytest.fixture(params=["python", "javascript"])
-def library(request: pytest.FixtureRequest) -> Library:
-    """Each official library in turn."""
-    if request.param == "python":
-        return libraries.python_library
-    javascript: Library = request.getfixturevalue("javascript_library")
-    return javascript
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -5,16 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.receivers.programs import APPS, PYTHON_APPS, ReceiverProcess, install_modules, running
+from tests.receivers.programs import APPS, PYTHON_APPS, ReceiverProcess, running
 from tests.receivers.secrets import NEWER, OLDER
-from tests.servers import needed
-
-
-@pytest.fixture(scope="session")
-def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the receiver in JavaScript and its packages."""
-    with needed(lambda: install_modules(tmp_path_factory.mktemp("express"))) as folder:
-        yield folder
 
 
 @pytest.fixture(scope="module", params=APPS)

@@ -1,29 +1,12 @@
 """The official ``standardwebhooks`` libraries accept what we sign: before, during, after a rotation (BB-21, BB-22)."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
-from tests.receivers import libraries
 from tests.receivers.libraries import Library
 from tests.receivers.posting import Posted
 from tests.receivers.secrets import NEWER, OLDER, SIGNING_KEY
-
-
-@pytest.fixture(scope="session")
-def javascript_library(node_modules: Path) -> Library:
-    """The one for Node.js."""
-    return libraries.javascript_library(node_modules)
-
-
-@pytest.fixture(params=["python", "javascript"])
-def library(request: pytest.FixtureRequest) -> Library:
-    """Each library in turn."""
-    if request.param == "python":
-        return libraries.python_library
-    javascript: Library = request.getfixturevalue("javascript_library")
-    return javascript
 
 
 def is_accepted(library: Library, secret: str, webhook: Posted) -> bool:
