@@ -33,11 +33,14 @@ class Inbox:
     """Takes webhooks, refuses some on purpose, and remembers all."""
 
     def __init__(self, secrets: list[str] | None = None, *, refuse_share: float = 0.0, seed: int = 0) -> None:
-        """``refuse_share`` of the tries get a 503."""
+        """``refuse_share`` of the tries are refused."""
         self.arrivals: dict[str, Arrival] = {}
         self.by_job: dict[str, list[Arrival]] = defaultdict(list)
         self.wrong_signatures: list[str] = []
+        self.taken_order: list[str] = []
+        """The ids of all that we answered 200, a duplicate again, in the order in which they came."""
         self.is_down = False
+        self.refusal = 503
         self.delay_s = 0.0
         """How long each answer takes."""
         self._verifiers = [Webhook(secret) for secret in secrets or []]
@@ -78,8 +81,9 @@ class Inbox:
         arrival = self._remember(request.headers["webhook-id"], body)
         await asyncio.sleep(self.delay_s)
         if self.is_down or self._random.random() < self._refuse_share:
-            return web.Response(status=503)
+            return web.Response(status=self.refusal)
         arrival.taken += 1
+        self.taken_order.append(request.headers["webhook-id"])
         arrival.taken_at = arrival.taken_at or time.monotonic()
         return web.Response()
 
@@ -105,6 +109,11 @@ class Inbox:
         arrival.tries += 1
         arrival.bodies.add(hashlib.sha256(body).hexdigest())
         return arrival
+
+    @property
+    def taken(self) -> set[str]:
+        """The ids of the webhooks that were taken."""
+        return set(self.taken_order)
 
     def has_taken(self, job_id: str) -> bool:
         """Whether a webhook of that job was taken."""

@@ -5,6 +5,8 @@ from tests.faults.cases.clients import CLIENT_CASES
 from tests.faults.cases.cluster import CLUSTER_CASES
 from tests.faults.cases.database import DATABASE_CASES
 from tests.faults.cases.disks import DISK_CASES
+from tests.faults.cases.endpoints import ENDPOINT_CASES
+from tests.faults.cases.feed import FEED_CASES
 from tests.faults.cases.hostile import HOSTILE_CASES
 from tests.faults.cases.keeping import KEEPING_CASES
 from tests.faults.cases.network import NETWORK_CASES
@@ -25,4 +27,6 @@ ALL_CASES: tuple[Case, ...] = (
     *RECEIVER_CASES,
     *HOSTILE_CASES,
     *KEEPING_CASES,
+    *ENDPOINT_CASES,
+    *FEED_CASES,
 )

@@ -12,9 +12,11 @@ from tests.faults.fleet import API_KEY, settle
 from tests.faults.stage import Case, Stage
 from tests.waiting import eventually
 
-RETENTION_S = 6.0
-EACH = 5
-"""Every fifth job is polled: each of them far more often than it takes to forget that it was purged."""
+RETENTION_S = 8.0
+STEP_S = 2.0
+"""More than a step of the purger takes: what it forgets is counted from the step's beginning."""
+EACH = 10
+"""Every tenth job is polled."""
 PURGED_WITHIN_S = 60.0
 
 
@@ -24,8 +26,12 @@ class Watch:
 
     stage: Stage
     session: aiohttp.ClientSession
+    known_at: dict[str, float] = field(default_factory=dict)
+    """When each was last asked for while it was a 200."""
     gone: set[str] = field(default_factory=set)
-    """Those that were a 410."""
+    """Those that are no 200 any more."""
+    buried: int = 0
+    """How many of them were seen as a 410."""
     wrongs: list[str] = field(default_factory=list)
     polls: int = 0
 
@@ -43,17 +49,23 @@ class Watch:
 
     async def _poll(self, job_id: str) -> None:
         self.polls += 1
+        asked_at = time.monotonic()
         status, told = await self.ask(job_id, self.polls)
         is_taken, was_gone = self.stage.inbox.has_taken(job_id), job_id in self.gone
         match status:
             case 200 if not was_gone:
-                return
+                self.known_at[job_id] = asked_at
             case 410 if is_taken and "ended as succeeded" in told:
+                self.buried += not was_gone
                 self.gone.add(job_id)
-            case 404 if was_gone:
-                return
+            case 404 if was_gone or (is_taken and self._may_be_forgotten(job_id)):
+                self.gone.add(job_id)
             case _:
                 self.wrongs.append(f"{job_id} was a {status} ({told}), taken: {is_taken}, gone before: {was_gone}")
+
+    def _may_be_forgotten(self, job_id: str) -> bool:
+        """Whether nobody asked for it during all the time that it was a 410."""
+        return time.monotonic() - self.known_at.get(job_id, float("-inf")) > RETENTION_S - STEP_S
 
     async def ask(self, job_id: str, number: int = 0) -> tuple[int, str]:
         """The status that a front end gives of a job, and the detail of a problem."""
@@ -84,9 +96,13 @@ async def purged_under_load(stage: Stage) -> None:
         wanted = {job_id for entry in stage.driver.ledger.accepted for job_id in entry.job_ids}
         await eventually(lambda: _are_taken(stage, wanted), within_s=PURGED_WITHIN_S, what="all webhooks to be taken")
         watched = set(watch.watched)
-        await eventually(lambda: watched <= watch.gone, within_s=PURGED_WITHIN_S, what="polled jobs to be purged")
+        await eventually(
+            lambda: watched <= watch.gone or watch.wrongs, within_s=PURGED_WITHIN_S, what="polled jobs to be purged"
+        )
         await eventually(lambda: _are_gone(watch, wanted), within_s=PURGED_WITHIN_S, what="all jobs to be purged")
-    stage.notes["polls"] = watch.polls
+    stage.notes |= {"polls": watch.polls, "seen_as_410": watch.buried}
+    if watch.buried < len(watched) / 2:
+        raise AssertionError(f"only {watch.buried} of {len(watched)} were seen as a 410")
     if watch.wrongs:
         raise AssertionError(f"{len(watch.wrongs)} polls were answered wrongly: {watch.wrongs[:3]}")
 
