@@ -1,6 +1,5 @@
 """Commands about the secrets that sign webhooks."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from ringback.cli.endpoint_options import SecretFile, Signing
 from ringback.cli.options import AsJson
+from ringback.cli.times import span_in
 
 if TYPE_CHECKING:
     from ringback_schemas.http import SigningSecretBody
@@ -17,9 +17,6 @@ secrets = typer.Typer(no_args_is_help=True, help="What signs webhooks. Needs a k
 EndpointId = Annotated[
     str | None, typer.Argument(metavar="[ENDPOINT_ID]", help="Whose; those of callbacks unless given.")
 ]
-
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,19 +46,10 @@ def rotate(
     from ringback.cli.connection import call
     from ringback.cli.endpoint_options import scheme_of, secret_in
 
-    overlap_s, scheme, secret = _seconds(overlap), scheme_of(signing), secret_in(secret_file)
+    overlap_s = None if overlap is None else span_in(overlap, "--overlap")
+    scheme, secret = scheme_of(signing), secret_in(secret_file)
     live = call(lambda client: client.secrets.rotate(endpoint_id, overlap_s=overlap_s, signing=scheme, secret=secret))
     _show(live, as_json=as_json)
-
-
-def _seconds(span: str | None) -> float | None:
-    """``90``, ``90s``, ``15m``, ``24h``, ``7d`` in seconds."""
-    if span is None:
-        return None
-    match = _SPAN.fullmatch(span)
-    if match is None:
-        raise typer.BadParameter(f"{span} is no span of time, such as 24h", param_hint="--overlap")
-    return float(match[1]) * _UNITS[match[2]]
 
 
 def _show(live: "Sequence[SigningSecretBody]", *, as_json: bool) -> None:
