@@ -1,10 +1,13 @@
 """Commands about deliveries."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ringback.cli.options import AsJson, Limit, members
+
+if TYPE_CHECKING:
+    from ringback_schemas.http import DeliveryBody
 
 deliveries = typer.Typer(no_args_is_help=True, help="Look at webhooks and send them again.")
 
@@ -68,11 +71,8 @@ def redeliver(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
     _show(call(lambda client: client.redeliver(delivery_id)), as_json=as_json)
 
 
-def _show(delivery: Any, *, as_json: bool) -> None:
-    from ringback.cli.output import print_json
+def _show(delivery: "DeliveryBody", *, as_json: bool) -> None:
+    from ringback.cli.output import show_one
     from ringback.cli.showing import show_delivery
 
-    if as_json:
-        print_json(delivery)
-    else:
-        show_delivery(delivery)
+    show_one(delivery, show_delivery, as_json=as_json)

@@ -155,23 +155,17 @@ def send_test(
     """Send it an endpoint.test event, and show what became of it; exit code 1 if that failed."""
     from ringback.cli.asking import send_endpoint_test
     from ringback.cli.exits import Exit
-    from ringback.cli.output import print_json
+    from ringback.cli.output import show_one
     from ringback.cli.showing import show_delivery
 
     delivery = send_endpoint_test(endpoint_id, wait=wait)
-    if as_json:
-        print_json(delivery)
-    else:
-        show_delivery(delivery)
+    show_one(delivery, show_delivery, as_json=as_json)
     if wait and delivery.state != "delivered":
         raise typer.Exit(Exit.BAD if delivery.attempts else Exit.WAITED)
 
 
 def _show(endpoint: "EndpointBody", *, as_json: bool) -> None:
-    from ringback.cli.output import print_json
+    from ringback.cli.output import show_one
     from ringback.cli.showing import show_endpoint
 
-    if as_json:
-        print_json(endpoint)
-    else:
-        show_endpoint(endpoint)
+    show_one(endpoint, show_endpoint, as_json=as_json)

@@ -115,13 +115,10 @@ def cancel_job(job_id: JobId, as_json: AsJson = False) -> None:
 
 def _show(job: "JobBody", *, as_json: bool, is_waited_for: bool) -> None:
     from ringback.cli.exits import Exit
-    from ringback.cli.output import print_json
+    from ringback.cli.output import show_one
     from ringback.cli.showing import show_job
 
-    if as_json:
-        print_json(job)
-    else:
-        show_job(job)
+    show_one(job, show_job, as_json=as_json)
     if is_waited_for and job.state != "succeeded":
         raise typer.Exit(Exit.BAD)
 

@@ -116,13 +116,10 @@ def cancel(replay_id: ReplayId, as_json: AsJson = False) -> None:
 
 
 def _show(replay: "ReplayBody", *, as_json: bool) -> None:
-    from ringback.cli.output import print_json
+    from ringback.cli.output import show_one
     from ringback.cli.replaying import show_replay
 
-    if as_json:
-        print_json(replay)
-    else:
-        show_replay(replay)
+    show_one(replay, show_replay, as_json=as_json)
 
 
 def _known(states: list[str]) -> list[str]:

@@ -53,6 +53,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty:
     console.print(table)
 
 
+def show_one(found: Model, show: Callable[[Model], None], *, as_json: bool) -> None:
+    """What a command found, as JSON or as ``show`` prints it."""
+    if as_json:
+        print_json(found)
+    else:
+        show(found)
+
+
 def show_list(
     found: Sequence[Model],
     columns: Sequence[str],
