@@ -15,11 +15,13 @@ class Peers(Rounds):
 
     name = "peers"
 
-    def __init__(self, store: InstanceStore, tell: Callable[[int], None], *, silent_s: float, every_s: float) -> None:
-        """``tell`` is given the number, at least 1; who was silent for ``silent_s`` is not counted."""
+    def __init__(
+        self, store: InstanceStore, on_count: Callable[[int], None], *, silent_s: float, every_s: float
+    ) -> None:
+        """``on_count`` is given the number, at least 1; who was silent for ``silent_s`` is not counted."""
         super().__init__(every_s)
         self._store = store
-        self._tell = tell
+        self._on_count = on_count
         self._silent_s = silent_s
 
     async def round(self) -> bool:
@@ -34,5 +36,5 @@ class Peers(Rounds):
             return False
         since = youngest - timedelta(seconds=self._silent_s)
         alive = [one for one in instances if one.role in NOTIFIERS and one.heartbeat_at > since and not one.is_draining]
-        self._tell(max(1, len(alive)))
+        self._on_count(max(1, len(alive)))
         return False
