@@ -3,6 +3,9 @@
 MARGIN = 0.02
 """Shares of the rate: so much is the bucket's size, and so much slower it fills."""
 
+LONGEST_WAIT_S = 10.0
+"""What was taken waits so long for its turn at most. At a webhook a minute it would hold a slot for minutes."""
+
 
 class Bucket:
     """Grants at most ``rate`` sends in any second: ``max(1, 2 %)`` at once, and 98 % of the rate over time.
@@ -37,6 +40,11 @@ class Bucket:
         self._fill(now)
         self._tokens -= 1
 
+    def put_back(self, now: float) -> None:
+        """One that was taken is not sent."""
+        self._fill(now)
+        self._tokens = min(self._size, self._tokens + 1)
+
     def ready_at(self, now: float) -> float:
         """When it is worth asking again: at half a bucket, at least one token."""
         self._fill(now)
@@ -61,12 +69,12 @@ class Pace:
     def __init__(self, rate: float) -> None:
         """``rate`` is in sends per second, above 0."""
         self._next_at = 0.0
-        self.set_rate(rate)
+        self._set(rate)
 
-    def set_rate(self, rate: float) -> None:
-        """Another rate from now on."""
-        self._each_s = 1 / (rate * (1 - MARGIN / 2))
-        self._together_s = (max(1, int(rate * MARGIN / 2)) - 1) * self._each_s
+    def set_rate(self, rate: float, now: float) -> None:
+        """Another rate from now on; what was sent at a slower one holds up nothing for longer than at this one."""
+        self._set(rate)
+        self._next_at = min(self._next_at, now + self._together_s + self._each_s)
 
     def pause_s(self, now: float) -> float:
         """Seconds until one may be sent; to be asked again then, for another may have been quicker."""
@@ -75,6 +83,10 @@ class Pace:
     def sent(self, now: float) -> None:
         """One is sent."""
         self._next_at = max(self._next_at, now) + self._each_s
+
+    def _set(self, rate: float) -> None:
+        self._each_s = 1 / (rate * (1 - MARGIN / 2))
+        self._together_s = (max(1, int(rate * MARGIN / 2)) - 1) * self._each_s
 
 
 class Rate:
@@ -90,19 +102,31 @@ class Rate:
     def change(self, per_s: float, now: float) -> None:
         """Another rate from now on."""
         self._bucket.set_rate(per_s, now)
-        self._pace.set_rate(per_s)
+        self._pace.set_rate(per_s, now)
 
     def available(self, now: float) -> int:
-        """How many may be taken now."""
-        return self._bucket.available(now)
+        """How many may be taken now: none while what is taken would wait for longer than it may."""
+        return self._bucket.available(now) if self.is_near(now) else 0
+
+    def is_near(self, now: float) -> bool:
+        """Whether what is taken now is sent within ``LONGEST_WAIT_S``, if nothing goes before it."""
+        return self._pace.pause_s(now) <= LONGEST_WAIT_S
+
+    def near_at(self, now: float) -> float:
+        """When ``is_near`` is worth asking again: when nothing need wait at all."""
+        return now if self.is_near(now) else now + self._pace.pause_s(now)
 
     def ready_at(self, now: float) -> float:
-        """When it is worth asking again."""
-        return self._bucket.ready_at(now)
+        """When ``available`` is worth asking again."""
+        return max(self._bucket.ready_at(now), self.near_at(now))
 
     def take(self, now: float) -> None:
         """One is taken, granted or not: what was taken beyond the rate is waited for."""
         self._bucket.take(now)
+
+    def put_back(self, now: float) -> None:
+        """One that was taken is not sent: another may be taken for it."""
+        self._bucket.put_back(now)
 
     def pause_s(self, now: float) -> float:
         """Seconds until one that was taken may be sent; to be asked again then."""

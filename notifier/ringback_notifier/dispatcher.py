@@ -198,6 +198,8 @@ class Dispatcher:
     async def _deliver(self, flight: Flight) -> None:
         sent = await self._courier.bring(flight)
         if sent is None:
+            if flight.is_put_back:
+                self.lanes.put_back(flight.lane)
             return
         claimed, terms = flight.claimed, self._terms
         outcome = conclude(claimed, terms.owner, sent, terms.schedule_s, random.random())  # noqa: S311 - jitter

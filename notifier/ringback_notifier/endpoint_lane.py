@@ -124,6 +124,12 @@ class EndpointLane(Queue):
             self._rate.sent(now)
         self.trunk.sent(now)
 
+    def put_back(self, now: float) -> None:
+        """One that entered is not sent, and leaves."""
+        if self._rate is not None:
+            self._rate.put_back(now)
+        self.trunk.put_back(now)
+
     def leave(self, now: float, *, is_probe: bool) -> None:
         """A delivery is done with, answered or not."""
         self.in_flight -= 1

@@ -21,5 +21,7 @@ class Flight:
     task: asyncio.Task[None] | None = None
     sent_to: str | None = None
     """The URL, from the first byte on: then nobody can say that the receiver has not got it."""
+    is_put_back: bool = False
+    """It waits in the store again, as before it was claimed."""
     is_answered: bool = False
     is_slow: bool = False

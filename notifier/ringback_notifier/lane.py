@@ -88,7 +88,7 @@ class Lane(Queue):
     def room(self, now: float, *, is_crowded: bool = False) -> int:
         """How many more may be sent; ``is_crowded`` when slow receivers hold much of the notifier."""
         if not self.breaker.is_closed:
-            return 1 if self.breaker.may_probe(now) else 0
+            return 1 if self.breaker.may_probe(now) and self._is_near(now) else 0
         limit = 1 if is_crowded and self.slow else self._limit()
         room = max(0, limit - self.in_flight)
         return room if self._rate is None else min(room, self._rate.available(now))
@@ -113,7 +113,8 @@ class Lane(Queue):
     def opens_at(self, now: float) -> float | None:
         """When there may be room without anything ending; absent when only that can make some."""
         if not self.breaker.is_closed:
-            return self.breaker.probe_at
+            at = self.breaker.probe_at
+            return at if at is None or self._rate is None else max(at, self._rate.near_at(now))
         if self._rate is not None and self.in_flight < self._limit():
             return self._rate.ready_at(now)
         return None
@@ -141,6 +142,11 @@ class Lane(Queue):
         """One is sent."""
         if self._rate is not None:
             self._rate.sent(now)
+
+    def put_back(self, now: float) -> None:
+        """One that entered is not sent, and leaves."""
+        if self._rate is not None:
+            self._rate.put_back(now)
 
     def slowed(self) -> None:
         """One of those in flight has become slow."""
@@ -187,6 +193,9 @@ class Lane(Queue):
     @property
     def _base(self) -> int:
         return min(self._plan.slow_concurrency, self._widest)
+
+    def _is_near(self, now: float) -> bool:
+        return self._rate is None or self._rate.is_near(now)
 
     def _limit(self) -> int:
         most = self._plan.max_in_flight

@@ -151,6 +151,11 @@ class Lanes:
             self._broken.pop(trunk.name, None)
             log.info("circuit_closed", destination=trunk.name, failures=failures)
 
+    def put_back(self, lane: AnyLane) -> None:
+        """A delivery that entered waits in the store again, unsent; it leaves next."""
+        lane.put_back(self._clock())
+        lane.is_waiting = True
+
     def leave(self, lane: AnyLane, *, is_probe: bool) -> None:
         """A delivery is done with."""
         lane.leave(self._clock(), is_probe=is_probe)

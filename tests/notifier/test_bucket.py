@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringback_notifier.bucket import Bucket, Pace, size_of
+from ringback_notifier.bucket import LONGEST_WAIT_S, Bucket, Pace, Rate, size_of
 
 
 def sends(rate: float, seconds: float, step_s: float) -> list[float]:
@@ -109,8 +109,62 @@ def test_pace_lets_single_sends_go_at_once() -> None:
 def test_pace_takes_another_rate() -> None:
     """From the next one on."""
     pace = Pace(1)
-    pace.set_rate(100)
+    pace.set_rate(100, 0.0)
 
     pace.sent(5.0)
 
     assert pace.pause_s(5.0) == pytest.approx(1 / 99)
+
+
+def test_pace_forgets_the_wait_of_a_slower_rate() -> None:
+    """One an hour becomes one a second: the next goes in a second, not in an hour."""
+    pace = Pace(1 / 3600)
+    pace.sent(5.0)
+
+    pace.set_rate(1, 5.0)
+
+    assert pace.pause_s(5.0) == pytest.approx(1 / 0.99)
+
+
+def test_rate_grants_nothing_while_a_turn_is_far_away() -> None:
+    """What is put back may be taken again, but not before it would go."""
+    rate = Rate(1 / 60, 0.0)
+    rate.take(0.0)
+    rate.sent(0.0)
+    rate.take(0.0)
+    rate.put_back(0.0)
+    waits = rate.pause_s(0.0)
+    assert waits > LONGEST_WAIT_S
+
+    at = rate.ready_at(0.0)
+
+    assert (rate.available(at - 30), rate.available(at)) == (0, 1)
+    assert at >= waits
+
+
+def test_what_is_put_back_is_as_if_it_had_not_been_taken() -> None:
+    """Those that were granted too many cost the ones after them nothing."""
+    rate, plain = Rate(10, 0.0), Rate(10, 0.0)
+    for one in (rate, plain):
+        one.take(0.0)
+    for _ in range(5):
+        rate.take(0.0)
+
+    for _ in range(5):
+        rate.put_back(0.0)
+
+    assert rate.ready_at(0.0) == pytest.approx(plain.ready_at(0.0))
+
+
+def test_rate_that_was_lowered_grants_nothing_that_must_wait_long() -> None:
+    """A hundred a second become one in a hundred seconds while some wait for their turn: one goes."""
+    rate = Rate(100, 0.0)
+    for _ in range(5):
+        rate.take(0.0)
+    rate.change(0.01, 0.0)
+    rate.sent(0.0)
+    for _ in range(4):
+        rate.put_back(0.0)
+
+    assert rate.available(0.0) == 0
+    assert rate.ready_at(0.0) > 90

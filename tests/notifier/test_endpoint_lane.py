@@ -93,6 +93,26 @@ def test_rate_of_an_endpoint_grants_the_next_in_time(lanes: Lanes, clock: Clock)
     assert turns(lanes) == {ONE: 1}
 
 
+def test_what_is_put_back_waits_until_its_turn_is_near(lanes: Lanes, clock: Clock) -> None:
+    """Two were taken at one in a hundred seconds: the second is not asked for again and again meanwhile."""
+    lanes.limit(ONE, Limits(rate_per_s=0.01))
+    first, _ = lanes.enter(ONE)
+    second, _ = lanes.enter(ONE)
+    first.sent(clock.now)
+    lanes.put_back(second)
+    lanes.leave(second, is_probe=False)
+    lanes.leave(first, is_probe=False)
+
+    asked = []
+    for _ in range(200):
+        clock.now += 1
+        lanes.tick()
+        asked.append(turns(lanes).get(ONE, 0))
+
+    assert sum(asked[:101]) == 0
+    assert set(asked[103:]) == {1}
+
+
 def test_sends_of_an_endpoint_are_kept_apart_by_the_slower_rate() -> None:
     """Its own or its destination's, whatever was granted."""
     lanes = Lanes(LanePlan(16, rate_per_s=10), 100)

@@ -147,6 +147,19 @@ def test_rate_makes_wait_and_says_until_when() -> None:
     assert (0.1 <= at < 0.11, limited.room(at)) == (True, 1)
 
 
+def test_probe_waits_for_the_rate_in_the_store() -> None:
+    """One that would hold its slot for minutes is not sent for; it is looked at when its turn has come."""
+    shut = lane(rate_per_s=0.01)
+    for second in range(20):
+        shut.answered(BAD, 0.1, float(second), 0.0, is_probe=False)
+    shut.sent(20.0)
+
+    assert shut.room(24.0) == 0
+    at = shut.opens_at(24.0)
+    assert at is not None
+    assert (at > 100, shut.room(at)) == (True, 1)
+
+
 def test_limits_are_shared_among_notifiers() -> None:
     """A part of the rate and of the slots for each; at least one slot."""
     alone, shared, crowd = (lane(max_in_flight=8, sharers=sharers) for sharers in (1, 4, 100))

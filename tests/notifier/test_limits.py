@@ -83,6 +83,24 @@ async def test_rate_is_shared_by_notifiers(rig: Rig, receiver: Receiver) -> None
     assert most_in_a_second(requests) <= 20
 
 
+async def test_delivery_whose_turn_is_far_holds_no_slot(rig: Rig, receiver: Receiver) -> None:
+    """More were taken than the rate allows: one is sent, the others go back to the store, no attempt spent."""
+    await register(rig, receiver.url(), rate_limit_per_s=0.01)
+    rig.outage.away = {"set_aside"}
+
+    async with rig.notifier() as notifier:
+        ids = await events(rig, 4)
+        await eventually(lambda: notifier.in_flight == 3, what="three to be in flight for nothing")
+        rig.outage.away = set()
+        await eventually(lambda: notifier.in_flight == 0, what="their slots to be free")
+
+        found = [(await rig.delivery(one)).delivery for one in ids]
+
+    waiting = [one for one in found if one.state is DeliveryState.PENDING]
+    assert len(receiver.requests) == 1
+    assert [(one.waits_for, one.attempt, one.tries) for one in waiting] == [(WaitReason.RATE, 0, 0)] * 3
+
+
 async def test_rate_that_was_consented_to_is_kept(rig: Rig, receiver: Receiver) -> None:
     """600 a minute are ten a second, though nobody set a limit."""
     grant = replace(GRANT, headers={**GRANT.headers, "WebHook-Allowed-Rate": "600"})
