@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,7 +15,6 @@ from ringback.egress import EgressPolicy, destination_of
 from ringback.secretbox import SecretBox, new_key
 from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import DELIVERIES
-from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.contracts.store import Store
 from ringback_backends.inprocess import InProcessBroker
 from ringback_backends.intake import Pace
@@ -37,7 +36,9 @@ from ringback_schemas.instances import NewInstance, Role
 from ringback_schemas.jobs import JobOutcome, NewJob
 from ringback_schemas.lanes import Circuit
 from ringback_schemas.states import JobState
+from tests.outage import Outage
 from tests.receiver import Receiver
+from tests.running import running
 from tests.waiting import eventually
 
 LOOPBACK = EgressPolicy([ip_network("127.0.0.0/8")])
@@ -49,31 +50,6 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
     if item.path.name in {"test_sender.py", "test_sender_tls.py", "test_proxy.py", "test_identity.py"}:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
-
-
-class Outage:
-    """A store that can be away for some operations: stands before the real one."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.away: set[str] = set()
-        self.lost_answers: set[str] = set()
-        """Operations that happen, and whose answers do not come."""
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            self.calls.append(name)
-            if name in self.away:
-                raise StoreUnavailable(name, "cut off by the test")
-            answer = await method(*args, **kwargs)
-            if name in self.lost_answers:
-                raise StoreUnavailable(name, "cut off by the test")
-            return answer
-
-        return call
 
 
 class Counts:
@@ -142,15 +118,8 @@ class Rig:
         plan = replace(self.plan, **changes)
         store = cast("Store", self.outage)
         notifier = Notifier(store, self.broker, self.announcer, owner, policy, plan, observer=self.counts)
-        running = asyncio.create_task(notifier.run(), name="notifier under test")
-        try:
+        async with running(notifier, "notifier under test"):
             yield notifier
-            notifier.stop()
-            await running
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await running
 
     async def another_notifier(self) -> None:
         """Another process is registered as one."""

@@ -1,8 +1,7 @@
 """A worker over a real store and the in-process broker, and somebody who plays the front end."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +13,6 @@ from ringback.registry import load_tasks
 from ringback.secretbox import SecretBox, new_key
 from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import Queue
-from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
 from ringback_backends.contracts.store import Store
 from ringback_backends.inprocess import InProcessBroker
 from ringback_backends.intake import Pace
@@ -23,41 +21,12 @@ from ringback_schemas.ids import DEFAULT_TENANT, InstanceId, JobId, new_instance
 from ringback_schemas.jobs import JobDetail, JobRecord, NewJob
 from ringback_service.worker.observing import Silent
 from ringback_service.worker.worker import Worker, WorkerPlan
+from tests.outage import Outage
+from tests.running import running
 from tests.waiting import eventually
 
 SPECS = "tests.service.worker.tasks"
 PUBLIC_URL = "https://ringback.test"
-
-
-class Outage:
-    """A store that can be away for some operations: stands before the real one."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.away: set[str] = set()
-        self.lost_answers: set[str] = set()
-        """Operations that happen, and whose answers do not come."""
-        self.refuses: set[str] = set()
-        """Operations whose values it will not have."""
-        self.refused = 0
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            if name in self.away:
-                self.refused += 1
-                raise StoreUnavailable(name, "cut off by the test")
-            if name in self.refuses:
-                self.refused += 1
-                raise RowRefused(name, "not wanted by the test")
-            answer = await method(*args, **kwargs)
-            if name in self.lost_answers:
-                self.refused += 1
-                raise StoreUnavailable(name, "answer lost by the test")
-            return answer
-
-        return call
 
 
 class Counts(Silent):
@@ -101,15 +70,8 @@ class Rig:
         plan = replace(self.plan, **changes)
         store = cast("Store", self.outage)
         worker = Worker(store, self.broker, self.announcer, self.owner, plan, self.counts)
-        running = asyncio.create_task(worker.run(), name="worker under test")
-        try:
+        async with running(worker, "worker under test"):
             yield worker
-            worker.stop()
-            await running
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await running
 
     async def job(self, job_id: JobId) -> JobDetail:
         """All about a job."""

@@ -1,0 +1,41 @@
+"""A store that is away when a test wants it to be."""
+
+from typing import Any
+
+from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
+from ringback_backends.contracts.store import Store
+
+
+class Outage:
+    """Stands before a real store, and can be away for some of its operations."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.away: set[str] = set()
+        self.lost_answers: set[str] = set()
+        """Operations that happen, and whose answers do not come."""
+        self.refuses: set[str] = set()
+        """Operations whose values it will not have."""
+        self.calls: list[str] = []
+        """The operations that were asked for, in order."""
+        self.refused = 0
+        """How many of them ended in an error of these kinds."""
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append(name)
+            if name in self.away:
+                self.refused += 1
+                raise StoreUnavailable(name, "cut off by the test")
+            if name in self.refuses:
+                self.refused += 1
+                raise RowRefused(name, "not wanted by the test")
+            answer = await method(*args, **kwargs)
+            if name in self.lost_answers:
+                self.refused += 1
+                raise StoreUnavailable(name, "answer lost by the test")
+            return answer
+
+        return call
