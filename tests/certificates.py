@@ -29,12 +29,7 @@ def self_signed(folder: Path, *, host: str = "127.0.0.1", is_expired: bool = Fal
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    pem = folder / f"{host}{'-expired' if is_expired else ''}.pem"
-    pem.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return pem
+    return _kept(key, certificate, folder / f"{host}{'-expired' if is_expired else ''}.pem")
 
 
 def issued(folder: Path, *, name: str) -> Path:
@@ -63,12 +58,7 @@ def issued(folder: Path, *, name: str) -> Path:
         .add_extension(x509.SubjectAlternativeName([_general_name(name)]), critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
-    pem = folder / f"{name}-issued.pem"
-    pem.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return pem
+    return _kept(key, certificate, folder / f"{name}-issued.pem")
 
 
 def server_context(pem: Path) -> ssl.SSLContext:
@@ -83,3 +73,11 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(host))
     except ValueError:
         return x509.DNSName(host)
+
+
+def _kept(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate, pem: Path) -> Path:
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return pem
