@@ -6,19 +6,15 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.servers import programs
+from tests.servers.private import PrivateServer
 from tests.servers.processes import ServerProcess, free_port
 from tests.waiting import eventually_blocking
 
 
-class PostgresServer:
-    """PostgreSQL from the installed binaries; port and address stay the same over restarts.
-
-    Every method blocks until done: from a test's event loop call it with ``asyncio.to_thread``.
-    """
+class PostgresServer(PrivateServer):
+    """PostgreSQL from the installed binaries; port and address stay the same over restarts."""
 
     def __init__(self) -> None:
         """Find the programs and make the folder; starts nothing.
@@ -82,21 +78,6 @@ class PostgresServer:
         """Stop it at once and delete its folder. Safe to call twice."""
         self._server.end(signal.SIGQUIT)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        """Start it; one that does not come up is ended again."""
-        try:
-            self.start()
-        except AssertionError:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End it for good."""
-        self.close()
 
     @property
     def _data(self) -> Path:

@@ -7,18 +7,14 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.servers import programs
+from tests.servers.private import PrivateServer
 from tests.servers.processes import ServerProcess, free_port, is_listening
 
 
-class RabbitServer:
-    """RabbitMQ from the installed binaries; ports and address stay the same over restarts.
-
-    Every method blocks until done: from a test's event loop call it with ``asyncio.to_thread``.
-    """
+class RabbitServer(PrivateServer):
+    """RabbitMQ from the installed binaries; ports and address stay the same over restarts."""
 
     def __init__(self, *, beside: "RabbitServer | None" = None) -> None:
         """Find the programs and make the folders; starts nothing.
@@ -114,21 +110,6 @@ class RabbitServer:
         if self._is_mapper_own:
             self._mapper.end(signal.SIGKILL)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        """Start it; one that does not come up is ended again."""
-        try:
-            self.start()
-        except AssertionError:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End it for good."""
-        self.close()
 
     def _write_configuration(self) -> None:
         cookie = self._folder / ".erlang.cookie"
