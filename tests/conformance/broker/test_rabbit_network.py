@@ -153,13 +153,19 @@ async def test_publishes_are_under_way_together_when_the_network_is_slow(broker:
         await asyncio.gather(*[broker.publish(queue, jobs()) for _ in range(200)])
 
 
-async def test_every_publish_ends_when_connections_are_cut_beneath_it(broker: RabbitBroker, proxy: TcpProxy) -> None:
-    """Confirmed or ``BrokerUnavailable``: never the driver's ``CancelledError``, which nobody asked for."""
+async def unconfirmed(broker: RabbitBroker, proxy: TcpProxy) -> list[asyncio.Task[None]]:
+    """Three hundred publishes that are under way; whatever RabbitMQ says to them is held back."""
     queue = fresh_queue()
     await broker.publish(queue, jobs())
     proxy.hold(Direction.TO_CLIENT)
     publishes = [asyncio.create_task(broker.publish(queue, jobs())) for _ in range(300)]
     await asyncio.sleep(0.05)
+    return publishes
+
+
+async def test_every_publish_ends_when_connections_are_cut_beneath_it(broker: RabbitBroker, proxy: TcpProxy) -> None:
+    """Confirmed or ``BrokerUnavailable``: never the driver's ``CancelledError``, which nobody asked for."""
+    publishes = await unconfirmed(broker, proxy)
 
     proxy.cut()
     outcomes = await asyncio.gather(*publishes, return_exceptions=True)
@@ -169,11 +175,7 @@ async def test_every_publish_ends_when_connections_are_cut_beneath_it(broker: Ra
 
 async def test_publish_goes_over_the_next_connection_when_its_own_is_cut(broker: RabbitBroker, proxy: TcpProxy) -> None:
     """A blip costs no wake-up: what was not confirmed is published once more, within the same deadline."""
-    queue = fresh_queue()
-    await broker.publish(queue, jobs())
-    proxy.hold(Direction.TO_CLIENT)
-    publishes = [asyncio.create_task(broker.publish(queue, jobs())) for _ in range(300)]
-    await asyncio.sleep(0.05)
+    publishes = await unconfirmed(broker, proxy)
 
     proxy.cut()
     proxy.heal()

@@ -10,6 +10,7 @@ import aio_pika
 import pytest
 import structlog
 
+from ringback_backends.contracts.broker import Queue, Subscription
 from ringback_backends.contracts.errors import BrokerMisfit, BrokerUnavailable
 from ringback_backends.rabbitmq import RabbitBroker
 from tests.conformance.broker.management import VirtualHost
@@ -34,6 +35,15 @@ async def broker(vhost: VirtualHost) -> AsyncIterator[RabbitBroker]:
     await broker.close()
 
 
+async def consuming(broker: RabbitBroker, queue: Queue) -> Subscription:
+    """A subscription by which something came already; starts the broker."""
+    await broker.start()
+    subscription = broker.subscribe((queue,))
+    await broker.publish(queue, jobs())
+    await take(subscription)
+    return subscription
+
+
 async def test_queues_are_quorum_and_durable(broker: RabbitBroker, vhost: VirtualHost) -> None:
     """What DESIGN calls them, and what they are."""
     queue = fresh_queue()
@@ -51,10 +61,7 @@ async def test_queues_are_quorum_and_durable(broker: RabbitBroker, vhost: Virtua
 async def test_consumer_comes_back_when_its_queue_is_deleted(broker: RabbitBroker, vhost: VirtualHost) -> None:
     """The server cancels the consumer; the queue is declared again without a new connection."""
     queue, envelope = fresh_queue(), jobs()
-    await broker.start()
-    subscription = broker.subscribe((queue,))
-    await broker.publish(queue, jobs())
-    await take(subscription)
+    subscription = await consuming(broker, queue)
 
     await asyncio.to_thread(vhost.delete, "queues", f"ringback.work.{queue.name}")
     await eventually(lambda: not broker.status.is_connected, what="the cancel to be seen")
@@ -68,10 +75,7 @@ async def test_consumer_comes_back_when_the_server_loses_it_without_a_word(vhost
     """A quorum queue deleted and declared again at once: RabbitMQ 3.10 then delivers nothing and says nothing."""
     broker = RabbitBroker(vhost.url, quiet_s=1.0)
     queue, envelope = fresh_queue(), jobs()
-    await broker.start()
-    subscription = broker.subscribe((queue,))
-    await broker.publish(queue, jobs())
-    await take(subscription)
+    subscription = await consuming(broker, queue)
 
     await asyncio.to_thread(vhost.delete, "queues", f"ringback.work.{queue.name}")
     await broker.publish(queue, envelope)
@@ -121,10 +125,7 @@ async def test_publishing_makes_so_many_queues_and_no_more(vhost: VirtualHost, c
 async def test_broker_comes_back_when_its_virtual_host_is_made_anew(broker: RabbitBroker, vhost: VirtualHost) -> None:
     """Everything is gone, connections too; everything is declared again."""
     queue, envelope = fresh_queue(), jobs()
-    await broker.start()
-    subscription = broker.subscribe((queue,))
-    await broker.publish(queue, jobs())
-    await take(subscription)
+    subscription = await consuming(broker, queue)
 
     await asyncio.to_thread(vhost.recreate)
     await eventually(lambda: not broker.status.is_connected, what="the loss to be seen")
