@@ -44,6 +44,8 @@ SETTINGS = EndpointSettings(URL, DESTINATION)
 OTHER_TENANT = TenantId(new_id("ten"))
 FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
+ALL_SILENT = 0.0
+"""Nobody's last beat is that fresh."""
 
 
 def job(**fields: Any) -> NewJob:

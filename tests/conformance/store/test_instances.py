@@ -10,6 +10,7 @@ from ringback_schemas.jobs import AttemptOutcome
 from ringback_schemas.states import DeliveryState, JobState
 from ringback_schemas.tallies import QueueTally
 from tests.conformance.store.making import (
+    ALL_SILENT,
     FUTURE,
     PAST,
     TYPE,
@@ -25,8 +26,6 @@ from tests.conformance.store.making import (
     sending,
 )
 
-ALL_SILENT = 0.0
-"""Nobody's last beat is that fresh."""
 NONE_SILENT = 600.0
 
 

@@ -10,7 +10,7 @@ from ringback_schemas.deliveries import ClaimedDelivery, DeliveryKind, DeliveryR
 from ringback_schemas.ids import DEFAULT_TENANT, DeliveryId, InstanceId, new_delivery_id
 from ringback_schemas.lanes import LaneRoom, LaneRooms, LaneTurn
 from ringback_schemas.states import DeliveryState
-from tests.conformance.store.making import attempted, ended, event, running
+from tests.conformance.store.making import attempted, delivery_now, delivery_ref, ended, event, running
 
 SHUT, OPEN = "https://shut.example:443", "https://open.example:443"
 NO_SHUT = LaneRooms(others=100, named=[LaneRoom(SHUT, 0, WaitReason.CIRCUIT)])
@@ -45,11 +45,6 @@ def ids_of(claimed: Iterable[ClaimedDelivery]) -> list[DeliveryId]:
     return [one.delivery.id for one in claimed]
 
 
-def ref_of(claimed: ClaimedDelivery) -> DeliveryRef:
-    """Which attempt it is."""
-    return DeliveryRef(claimed.delivery.id, claimed.delivery.attempt)
-
-
 def turn(room: int, retries: int = 0) -> LaneTurn:
     """So much room for ``SHUT``."""
     return LaneTurn(SHUT, room, retries)
@@ -57,9 +52,7 @@ def turn(room: int, retries: int = 0) -> LaneTurn:
 
 async def reason(store: Store, delivery_id: DeliveryId) -> WaitReason | None:
     """Why it waits."""
-    detail = await store.get_delivery(DEFAULT_TENANT, delivery_id)
-    assert detail is not None
-    return detail.delivery.waits_for
+    return (await delivery_now(store, delivery_id)).waits_for
 
 
 async def test_claim_by_name_takes_only_what_has_room(store: Store, owner: InstanceId) -> None:
@@ -236,7 +229,7 @@ async def test_set_aside_undoes_a_claim(store: Store, owner: InstanceId) -> None
     await store.record_attempts([attempted(first, DeliveryState.RETRYING)])
     claimed = await store.claim_deliveries(owner, [fresh, retried], 2)
 
-    answers = await store.set_aside(owner, [ref_of(one) for one in claimed], WaitReason.CIRCUIT)
+    answers = await store.set_aside(owner, [delivery_ref(one) for one in claimed], WaitReason.CIRCUIT)
 
     details = [await store.get_delivery(DEFAULT_TENANT, one) for one in (fresh, retried)]
     records = [detail.delivery for detail in details if detail is not None]
@@ -252,7 +245,7 @@ async def test_set_aside_leaves_what_is_not_the_owners(store: Store, owner: Inst
     """Another's, another attempt, or done: False, and it stays as it is."""
     claimed = await store.claim_deliveries(owner, await due(store, owner, SHUT, SHUT), 2)
     await store.record_attempts([attempted(claimed[0])])
-    refs = [ref_of(one) for one in claimed]
+    refs = [delivery_ref(one) for one in claimed]
 
     assert await store.set_aside(rival, refs, WaitReason.RATE) == [False, False]
     assert await store.set_aside(owner, [refs[0], DeliveryRef(refs[1].delivery_id, 7)], WaitReason.RATE) == [False] * 2

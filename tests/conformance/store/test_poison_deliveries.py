@@ -7,8 +7,7 @@ from ringback_schemas.deliveries import ClaimedDelivery, DeliveryDetail, Verdict
 from ringback_schemas.ids import DEFAULT_TENANT, InstanceId
 from ringback_schemas.instances import Rescue
 from ringback_schemas.states import DeliveryState
-from tests.conformance.store.making import SETTINGS, attempted, registered, sending
-from tests.conformance.store.test_instances import ALL_SILENT
+from tests.conformance.store.making import ALL_SILENT, SETTINGS, attempted, registered, sending
 
 POISON_AFTER = 3
 
