@@ -203,6 +203,13 @@ class Problems(Enum):
         "Ringback made a mistake",
         "This is a bug. The log has the traceback under the `request_id`.",
     )
+    OVERLOADED = ProblemType(
+        "overloaded",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Too much is in hand",
+        "The front end has as many submissions in hand as it takes at once. Nothing was stored. Repeat the request "
+        "after `Retry-After` seconds.",
+    )
     STORAGE_UNAVAILABLE = ProblemType(
         "storage-unavailable",
         HTTPStatus.SERVICE_UNAVAILABLE,

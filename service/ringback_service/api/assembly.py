@@ -14,6 +14,7 @@ from ringback_backends.batcher import Batcher, Observer
 from ringback_backends.contracts.broker import Broker
 from ringback_backends.contracts.store import Store
 from ringback_backends.readiness import Readiness
+from ringback_service.api.admission import Admission
 from ringback_service.api.auth import Authenticator
 from ringback_service.api.callbacks import WITHIN_S, CallbackGuard
 from ringback_service.api.catalogue import Catalogue
@@ -74,6 +75,7 @@ async def open_dependencies(
         ) as acceptor:
             yield ApiDependencies(
                 store=store,
+                admission=Admission(),
                 acceptor=acceptor,
                 announcer=announcer,
                 on_replay=on_replay,

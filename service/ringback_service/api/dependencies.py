@@ -10,6 +10,7 @@ from ringback_backends.batcher import Batcher
 from ringback_backends.contracts.store import Store
 from ringback_backends.readiness import Readiness
 from ringback_schemas.jobs import Acceptance, NewJob
+from ringback_service.api.admission import Admission
 from ringback_service.api.auth import Authenticator
 from ringback_service.api.callbacks import CallbackGuard
 from ringback_service.api.catalogue import Catalogue
@@ -23,6 +24,7 @@ class ApiDependencies:
     """Everything that handlers use."""
 
     store: Store
+    admission: Admission
     acceptor: Batcher[NewJob, Acceptance]
     """Group commit over ``store.accept``."""
     announcer: Announcer

@@ -41,7 +41,7 @@ ROUTES: tuple[Route, ...] = (
         "Jobs",
         body=http.JobRequest,
         headers=("Idempotency-Key", "Prefer"),
-        problems=(Problems.UNKNOWN_KIND, Problems.IDEMPOTENCY_MISMATCH, Problems.JOB_PURGED),
+        problems=(Problems.UNKNOWN_KIND, Problems.IDEMPOTENCY_MISMATCH, Problems.JOB_PURGED, Problems.OVERLOADED),
     ),
     Route(
         "GET",

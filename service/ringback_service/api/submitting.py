@@ -27,6 +27,16 @@ async def submit_job(deps: ApiDependencies, call: Call) -> web.Response:
     runs (consumers poll) and a client that asks again: with an idempotency key, it gets the same job.
     """
     try:
+        admitted = deps.admission.admit(_size(deps, call))
+    except Refused as refusal:
+        deps.observer.on_rejected(refusal.problem.code)
+        raise
+    with admitted:
+        return await _submit(deps, call)
+
+
+async def _submit(deps: ApiDependencies, call: Call) -> web.Response:
+    try:
         wanted = await _read(deps, call)
     except Refused as refusal:
         deps.observer.on_rejected(refusal.problem.code)
@@ -46,6 +56,12 @@ async def submit_job(deps: ApiDependencies, call: Call) -> web.Response:
             raise _mismatch(job_id)
         case acceptance:
             assert_never(acceptance)
+
+
+def _size(deps: ApiDependencies, call: Call) -> int:
+    """Bytes of the body; a body that does not say, or says too much, is read up to the limit."""
+    length = call.request.content_length
+    return deps.max_body_bytes if length is None else min(length, deps.max_body_bytes)
 
 
 async def _read(deps: ApiDependencies, call: Call) -> NewJob | Replayed:
