@@ -106,15 +106,15 @@ def _spread(cpu_us: float, by_group: Mapping[str, float]) -> dict[str, float]:
 
 
 def measure_all(postgres: PostgresServer, rabbit: RabbitServer, bench: driving.Bench) -> dict[str, Any]:
-    """The profile of a stack of its own."""
+    """The profile of a stack of its own, and what it was measured on: looked at first, for the load average."""
+    about = machine.describe(postgres.url, rabbit, [RINGBACK])
     with (
         run.prepared(RINGBACK, postgres, rabbit) as site,
         measure.running(bench, RINGBACK, site) as driver,
         tempfile.TemporaryDirectory(prefix="ringback-profile-") as folder,
     ):
         driver.load(jobs=2_000)
-        us_per_job = profile(driver, Path(folder))
-        return {"about": machine.describe(postgres.url, rabbit, [RINGBACK]), "us_per_job": us_per_job}
+        return {"about": about, "us_per_job": profile(driver, Path(folder))}
 
 
 def table(now: document.Figures, before: document.Figures) -> str:
