@@ -27,41 +27,29 @@ async def submit_job(deps: ApiDependencies, call: Call) -> web.Response:
     runs (consumers poll) and a client that asks again: with an idempotency key, it gets the same job.
     """
     try:
-        admitted = deps.admission.admit(_size(deps, call))
-    except Refused as refusal:
-        deps.observer.on_rejected(refusal.problem.code)
-        raise
-    with admitted:
-        return await _submit(deps, call)
-
-
-async def _submit(deps: ApiDependencies, call: Call) -> web.Response:
-    try:
+        deps.admission.check(call.request.content_length or 0)
         wanted = await _read(deps, call)
+        deps.admission.check(call.request.content.total_bytes)
     except Refused as refusal:
         deps.observer.on_rejected(refusal.problem.code)
         raise
     if isinstance(wanted, Replayed):
         return await _answer_replay(deps, call, wanted.job_id)
-    match await deps.acceptor.submit(wanted):
-        case Accepted() as accepted:
-            _announce(deps, wanted, accepted)
+    with deps.admission.admit(call.request.content.total_bytes):
+        acceptance = await deps.acceptor.submit(wanted)
+    match acceptance:
+        case Accepted():
+            _announce(deps, wanted, acceptance)
             deps.observer.on_accepted(wanted.type, wanted.queue)
-            record = stored(wanted, accepted)
+            record = stored(wanted, acceptance)
             return _answer_202(deps, call, record, job_document(record, deps.public_url), is_replay=False)
         case Replayed(job_id):
             return await _answer_replay(deps, call, job_id)
         case KeyMismatch(job_id):
             deps.observer.on_replayed("conflict")
             raise _mismatch(job_id)
-        case acceptance:
+        case _:
             assert_never(acceptance)
-
-
-def _size(deps: ApiDependencies, call: Call) -> int:
-    """Bytes of the body; a body that does not say, or says too much, is read up to the limit."""
-    length = call.request.content_length
-    return deps.max_body_bytes if length is None else min(length, deps.max_body_bytes)
 
 
 async def _read(deps: ApiDependencies, call: Call) -> NewJob | Replayed:

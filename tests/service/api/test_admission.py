@@ -1,7 +1,7 @@
 """A front end that is asked for more than it can take in hand."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -53,19 +53,41 @@ def test_bytes_are_bounded_too() -> None:
     second = admission.admit(40)
 
     with pytest.raises(Refused) as refusal:
-        admission.admit(1)
+        admission.check(1)
 
     assert refusal.value.problem is Problems.OVERLOADED
     with second:
         pass
-    admission.admit(40)
+    admission.check(40)
 
 
 def test_body_larger_than_all_the_room_is_let_in_alone() -> None:
     """Else a large limit for bodies would be a promise that is never kept."""
     admission = Admission(most_bytes=100)
 
+    admission.check(1_000)
     with admission.admit(1_000), pytest.raises(Refused):
-        admission.admit(1)
+        admission.check(1)
 
-    admission.admit(1_000)
+    admission.check(1_000)
+
+
+async def test_bodies_that_are_slow_to_come_take_no_room(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or whoever begins to send, and no more, would shut everybody out."""
+    monkeypatch.setattr(api.deps.admission, "_most_requests", 1)
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b'{"type": '
+        has_begun.set()
+        await may_end.wait()
+        yield b'"test.echo"}'
+
+    headers = {"Content-Type": "application/json"}
+    sending = asyncio.create_task(api.call("POST", "/v1/jobs", data=slow(), headers=headers))
+    await has_begun.wait()
+
+    assert (await api.call("POST", "/v1/jobs", json=JOB)).status == 202
+
+    may_end.set()
+    assert (await sending).status == 202
