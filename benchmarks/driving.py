@@ -165,7 +165,8 @@ class Driver:
         arrivals: dict[str, int] = ask(f"{self.bench.receiver_url}/arrivals")
         counts = ask(f"{self.bench.receiver_url}/count")
         posted = (told["jobs"], told["begun_ns"], told["lags_ns"], told["refused"])
-        return Outcome(*posted, arrivals, counts["duplicates"], counts["bad"])
+        others = (counts["recorded_twice"], counts["other_types"])
+        return Outcome(*posted, arrivals, counts["duplicates"], counts["bad"], *others)
 
     def _tell_missing(self, missing: Sequence[str]) -> None:
         print(f"  {self.stack.name}: {len(missing)} webhooks missing, such as of {', '.join(missing[:5])}", flush=True)

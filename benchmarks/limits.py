@@ -26,7 +26,8 @@ def growth(found: Found) -> dict[str, float]:
 def complaints(found: Found) -> list[str]:
     """What went wrong, a sentence each; empty when all is well.
 
-    Webhooks that came twice are counted elsewhere: Ringback promises at least one of each.
+    A webhook that came again, byte for byte, is counted elsewhere: Ringback promises at least one of each. One more for
+    the same job, with an id or a body of its own, is a job that was ended twice.
     """
     figures, told = found["figures"], []
     if missing := figures["jobs"] - figures["arrived"]:
@@ -38,6 +39,12 @@ def complaints(found: Found) -> list[str]:
         told.append(f"{figures['refused']:,} of {figures['submitted']:,} jobs were refused or got no answer: {why}")
     if figures["bad_signatures"]:
         told.append(f"{figures['bad_signatures']:,} webhooks had a bad signature")
+    if figures["other_types"]:
+        told.append(f"{figures['other_types']:,} webhooks told of something else than a job that succeeded")
+    if figures["recorded_twice"]:
+        told.append(
+            f"{figures['recorded_twice']:,} webhooks were recorded twice: another id or other bytes for one job"
+        )
     if figures["submitted_per_s"] < RATE_LIMIT * found["rate"]:
         told.append(f"the load generator fell behind: {figures['submitted_per_s']:,.0f} of {found['rate']:,.0f} jobs/s")
     for name, times in growth(found).items():

@@ -24,7 +24,12 @@ class Outcome:
     arrivals: Mapping[str, int]
     """When the first webhook of each job came, by job id."""
     duplicates: int
+    """How many webhooks came again: the same id, the same bytes."""
     bad_signatures: int
+    recorded_twice: int = 0
+    """How many came for a job that had one already, with another id or other bytes."""
+    other_types: int = 0
+    """How many told of anything but a job that succeeded."""
 
     @property
     def missing(self) -> list[str]:
@@ -64,6 +69,8 @@ def figures(outcome: Outcome) -> dict[str, Any]:
         "refused": sum(outcome.refused.values()),
         "duplicates": outcome.duplicates,
         "bad_signatures": outcome.bad_signatures,
+        "recorded_twice": outcome.recorded_twice,
+        "other_types": outcome.other_types,
         "accept_per_s": round(len(jobs) / (last_answer - first) * 1e9, 1),
         "road_per_s": round(len(road_ns) / (last_webhook - first) * 1e9, 1),
         "behind_s": round((last_webhook - last_answer) / 1e9, 3),

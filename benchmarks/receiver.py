@@ -15,6 +15,7 @@ import uvloop
 from aiohttp import web
 
 import signing
+from inbox import Inbox
 
 
 class Receiver:
@@ -22,8 +23,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self._key = signing.key_of(signing.SECRET)
-        self._arrivals: dict[str, int] = {}
-        self._duplicates = 0
+        self._inbox = Inbox()
         self._bad = 0
 
     async def hook(self, request: web.Request) -> web.Response:
@@ -34,11 +34,8 @@ class Receiver:
         except signing.BadSignature:
             self._bad += 1
             return web.Response(status=400)
-        job_id = orjson.loads(body)["data"]["id"]
-        if job_id in self._arrivals:
-            self._duplicates += 1
-        else:
-            self._arrivals[job_id] = time.monotonic_ns()
+        told = orjson.loads(body)
+        self._inbox.take(told["data"]["id"], told.get("type"), request.headers["webhook-id"], body, time.monotonic_ns())
         return web.Response(status=204)
 
     async def once(self, request: web.Request) -> web.Response:
@@ -50,17 +47,24 @@ class Receiver:
     async def reset(self, request: web.Request) -> web.Response:
         """Forget everything; verify with the secret in the body from now on."""
         self._key = signing.key_of(await request.text())
-        self._arrivals, self._duplicates, self._bad = {}, 0, 0
+        self._inbox, self._bad = Inbox(), 0
         return web.Response(status=204)
 
     async def count(self, _: web.Request) -> web.Response:
-        """How many jobs were heard of, webhooks came again, and signatures were wrong."""
-        counts = {"jobs": len(self._arrivals), "duplicates": self._duplicates, "bad": self._bad}
+        """How many jobs were heard of, webhooks came again or were others than the first, and signatures were wrong."""
+        inbox = self._inbox
+        counts = {
+            "jobs": len(inbox.arrivals),
+            "duplicates": inbox.duplicates,
+            "recorded_twice": inbox.recorded_twice,
+            "other_types": inbox.other_types,
+            "bad": self._bad,
+        }
         return web.Response(body=orjson.dumps(counts), content_type="application/json")
 
     async def arrivals(self, _: web.Request) -> web.Response:
         """When the first webhook of each job came, by job id."""
-        return web.Response(body=orjson.dumps(self._arrivals), content_type="application/json")
+        return web.Response(body=orjson.dumps(self._inbox.arrivals), content_type="application/json")
 
 
 def loopback(port: int) -> socket.socket:

@@ -173,12 +173,13 @@ def lost(outcome: Figures) -> str:
 
 def lost_of(loads: Sequence[Figures]) -> str:
     """What went wrong in these loads, in one sentence."""
-    names = ("jobs", "arrived", "refused", "duplicates", "bad_signatures")
+    names = ("jobs", "arrived", "refused", "duplicates", "bad_signatures", "recorded_twice", "other_types")
     total = {name: sum(load[name] for load in loads) for name in names}
     missing = total["jobs"] - total["arrived"]
     return (
         f"{total['jobs']:,} jobs accepted and {total['refused']} refused; {missing} webhooks missing, "
-        f"{total['duplicates']} came twice, {total['bad_signatures']} had a bad signature."
+        f"{total['duplicates']} came twice, {total['bad_signatures']} had a bad signature, "
+        f"{total['recorded_twice']} were a second one for their job, {total['other_types']} of another type."
     )
 
 

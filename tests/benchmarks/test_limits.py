@@ -14,13 +14,14 @@ def found(
 ) -> dict[str, Any]:
     """A load of 10 jobs a second for 100 s, with samples before it, after 20 s and at the end."""
     samples = zip((0.0, 20.1, 105.0), resident, strict=True)
-    figures = {"jobs": 1_000, "arrived": 1_000, "refused": 0, "bad_signatures": 0, "duplicates": 0}
+    figures = {"jobs": 1_000, "arrived": 1_000, "submitted": 1_000, "submitted_per_s": 10.0}
+    flaws = dict.fromkeys(("refused", "bad_signatures", "duplicates", "recorded_twice", "other_types"), 0)
     return {
         "rate": 10.0,
         "seconds": 100.0,
         "drain_s": 60.0,
         "own": ["api"],
-        "figures": {**figures, "submitted": 1_000, "submitted_per_s": 10.0, **flaw},
+        "figures": {**figures, **flaws, **flaw},
         "refusals": {"503 overloaded": flaw.get("refused", 0)},
         "memory": [{"at_s": at, "resident_mib": {"api": mib, "postgresql": mib}} for at, mib in samples],
     }
@@ -37,6 +38,8 @@ def test_load_without_a_flaw_is_not_complained_of() -> None:
         ({"arrived": 999}, "1 of 1,000 accepted jobs had no webhook"),
         ({"refused": 3}, "3 of 1,000 jobs were refused or got no answer: 503 overloaded (3)"),
         ({"bad_signatures": 1}, "1 webhooks had a bad signature"),
+        ({"other_types": 2}, "2 webhooks told of something else than a job that succeeded"),
+        ({"recorded_twice": 4}, "4 webhooks were recorded twice"),
         ({"submitted_per_s": 9.8}, "the load generator fell behind"),
     ],
 )

@@ -1,5 +1,7 @@
 """What came of a load, in numbers."""
 
+from dataclasses import replace
+
 from benchmarks.outcome import Outcome, figures, long_figures, percentiles, slices
 
 MS = 1_000_000
@@ -50,6 +52,13 @@ def test_figures_count_duplicates_and_refusals() -> None:
         "refused": 2,
         "duplicates": 3,
     }
+
+
+def test_figures_tell_of_webhooks_that_should_not_be() -> None:
+    """Second ones of a job, and those of another type."""
+    seen = replace(outcome(all_but()), recorded_twice=1, other_types=2)
+
+    assert {"recorded_twice": 1, "other_types": 2}.items() <= figures(seen).items()
 
 
 def test_road_is_from_the_begun_request_to_the_webhook() -> None:
