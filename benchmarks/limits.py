@@ -1,12 +1,16 @@
 """What a load that goes on for minutes must keep to; pure, from the figures that are kept of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 GROWTH_LIMIT = 1.2
 """A process's resident set at the end, by what it was after the first fifth of the load: a minute of five."""
 RATE_LIMIT = 0.99
 """The rate at which jobs were submitted, by the one asked for. Below, it is the load generator that is measured."""
+DRAINED_S_LIMIT = 5.0
+"""From the last submission to the last webhook. What keeps up has no more to do then than at any other moment."""
+BACKLOG_S_LIMIT = 2.0
+"""By how much the backlog may grow, in seconds of the load. Growing without end is falling behind, however slowly."""
 
 Found = Mapping[str, Any]
 Sample = Mapping[str, Any]
@@ -29,25 +33,41 @@ def complaints(found: Found) -> list[str]:
     A webhook that came again, byte for byte, is counted elsewhere: Ringback promises at least one of each. One more for
     the same job, with an id or a body of its own, is a job that was ended twice.
     """
-    figures, told = found["figures"], []
+    return [*_flaws(found), *_left_behind(found), *_fallen_behind(found), *_grown(found)]
+
+
+def _flaws(found: Found) -> Iterator[str]:
+    figures = found["figures"]
     if missing := figures["jobs"] - figures["arrived"]:
-        told.append(
-            f"{missing:,} of {figures['jobs']:,} accepted jobs had no webhook {found['drain_s']:g} s after the load"
-        )
+        yield f"{missing:,} of {figures['jobs']:,} accepted jobs had no webhook {found['drain_s']:g} s after the load"
     if figures["refused"]:
         why = ", ".join(f"{reason} ({count:,})" for reason, count in found["refusals"].items())
-        told.append(f"{figures['refused']:,} of {figures['submitted']:,} jobs were refused or got no answer: {why}")
+        yield f"{figures['refused']:,} of {figures['submitted']:,} jobs were refused or got no answer: {why}"
     if figures["bad_signatures"]:
-        told.append(f"{figures['bad_signatures']:,} webhooks had a bad signature")
+        yield f"{figures['bad_signatures']:,} webhooks had a bad signature"
     if figures["other_types"]:
-        told.append(f"{figures['other_types']:,} webhooks told of something else than a job that succeeded")
+        yield f"{figures['other_types']:,} webhooks told of something else than a job that succeeded"
     if figures["recorded_twice"]:
-        told.append(
-            f"{figures['recorded_twice']:,} webhooks were recorded twice: another id or other bytes for one job"
-        )
-    if figures["submitted_per_s"] < RATE_LIMIT * found["rate"]:
-        told.append(f"the load generator fell behind: {figures['submitted_per_s']:,.0f} of {found['rate']:,.0f} jobs/s")
+        yield f"{figures['recorded_twice']:,} webhooks were recorded twice: another id or other bytes for one job"
+
+
+def _left_behind(found: Found) -> Iterator[str]:
+    drained_s, fifths = found["figures"]["drained_s"], found["fifths"]
+    if drained_s > DRAINED_S_LIMIT:
+        yield f"the last webhook came {drained_s:.1f} s after the last submission"
+    # the second fifth: in the first, processes warm up
+    early, late = fifths[min(1, len(fifths) - 1)]["backlog"], fifths[-1]["backlog"]
+    if late - early > BACKLOG_S_LIMIT * found["rate"]:
+        yield f"the backlog grew from {early:,} to {late:,} jobs between the second fifth and the last"
+
+
+def _fallen_behind(found: Found) -> Iterator[str]:
+    submitted_per_s, rate = found["figures"]["submitted_per_s"], found["rate"]
+    if submitted_per_s < RATE_LIMIT * rate:
+        yield f"the load generator fell behind: {submitted_per_s:,.0f} of {rate:,.0f} jobs/s"
+
+
+def _grown(found: Found) -> Iterator[str]:
     for name, times in growth(found).items():
         if name in found["own"] and times > GROWTH_LIMIT:
-            told.append(f"{name} grew to {times:.2f} times what it held after {found['seconds'] / 5:g} s")
-    return told
+            yield f"{name} grew to {times:.2f} times what it held after {found['seconds'] / 5:g} s"

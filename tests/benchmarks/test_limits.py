@@ -10,11 +10,13 @@ from benchmarks.limits import complaints, growth, near
 
 
 def found(
-    flaw: Mapping[str, float] = MappingProxyType({}), resident: Sequence[float] = (100, 110, 110)
+    flaw: Mapping[str, float] = MappingProxyType({}),
+    resident: Sequence[float] = (100, 110, 110),
+    backlogs: Sequence[int] = (3, 3, 3, 3, 3),
 ) -> dict[str, Any]:
     """A load of 10 jobs a second for 100 s, with samples before it, after 20 s and at the end."""
     samples = zip((0.0, 20.1, 105.0), resident, strict=True)
-    figures = {"jobs": 1_000, "arrived": 1_000, "submitted": 1_000, "submitted_per_s": 10.0}
+    figures = {"jobs": 1_000, "arrived": 1_000, "submitted": 1_000, "submitted_per_s": 10.0, "drained_s": 0.1}
     flaws = dict.fromkeys(("refused", "bad_signatures", "duplicates", "recorded_twice", "other_types"), 0)
     return {
         "rate": 10.0,
@@ -23,6 +25,7 @@ def found(
         "own": ["api"],
         "figures": {**figures, **flaws, **flaw},
         "refusals": {"503 overloaded": flaw.get("refused", 0)},
+        "fifths": [{"backlog": backlog} for backlog in backlogs],
         "memory": [{"at_s": at, "resident_mib": {"api": mib, "postgresql": mib}} for at, mib in samples],
     }
 
@@ -40,6 +43,7 @@ def test_load_without_a_flaw_is_not_complained_of() -> None:
         ({"bad_signatures": 1}, "1 webhooks had a bad signature"),
         ({"other_types": 2}, "2 webhooks told of something else than a job that succeeded"),
         ({"recorded_twice": 4}, "4 webhooks were recorded twice"),
+        ({"drained_s": 5.1}, "the last webhook came 5.1 s after the last submission"),
         ({"submitted_per_s": 9.8}, "the load generator fell behind"),
     ],
 )
@@ -53,6 +57,20 @@ def test_each_flaw_is_complained_of_in_words(flaw: dict[str, float], words: str)
 def test_duplicates_are_no_flaw() -> None:
     """At least one webhook of each is what is promised."""
     assert complaints(found({"duplicates": 1})) == []
+
+
+def test_backlog_that_grows_is_complained_of() -> None:
+    """By more than two seconds of the load since the second fifth; what waits in the first does not count."""
+    words = "the backlog grew from 3 to 24 jobs between the second fifth and the last"
+
+    assert complaints(found(backlogs=(0, 3, 9, 16, 24))) == [words]
+    assert complaints(found(backlogs=(0, 30, 9, 16, 24))) == []
+    assert complaints(found(backlogs=(0, 3, 90, 16, 23))) == []
+
+
+def test_load_too_short_for_fifths_has_no_backlog_that_grows() -> None:
+    """There is nothing to compare."""
+    assert complaints(found(backlogs=(500,))) == []
 
 
 def test_process_that_grows_is_complained_of() -> None:
