@@ -7,6 +7,8 @@ GROWTH_LIMIT = 1.2
 """A process's resident set at the end, by what it was after the first fifth of the load: a minute of five."""
 RATE_LIMIT = 0.99
 """The rate at which jobs were submitted, by the one asked for. Below, it is the load generator that is measured."""
+LATE_MS_LIMIT = 250.0
+"""How late a request may be begun at p99; latency counts from then, and does not show it."""
 DRAINED_S_LIMIT = 5.0
 """From the last submission to the last webhook. What keeps up has no more to do then than at any other moment."""
 BACKLOG_S_LIMIT = 2.0
@@ -65,6 +67,21 @@ def _fallen_behind(found: Found) -> Iterator[str]:
     submitted_per_s, rate = found["figures"]["submitted_per_s"], found["rate"]
     if submitted_per_s < RATE_LIMIT * rate:
         yield f"the load generator fell behind: {submitted_per_s:,.0f} of {rate:,.0f} jobs/s"
+    if (late_ms := found["figures"]["begun_late_ms"]["p99"]) > LATE_MS_LIMIT:
+        yield f"the load generator fell behind: 1 request in 100 was begun more than {late_ms:,.0f} ms late"
+    for begin_s, fifth in zip([0.0, *(each["until_s"] for each in found["fifths"])], found["fifths"], strict=False):
+        if fifth["submitted_per_s"] < rate - _may_lack(rate, fifth["until_s"] - begin_s):
+            span = f"from {begin_s:g} to {fifth['until_s']:g} s"
+            yield f"the load generator fell behind: {fifth['submitted_per_s']:,.0f} of {rate:,.0f} jobs/s {span}"
+
+
+def _may_lack(rate: float, took_s: float) -> float:
+    """Jobs a second by which a piece of the load may be short of the rate.
+
+    In a short one, the few that were late at its end are more than one in a hundred: as many as may be late anyway.
+    """
+    late = max(1.0, rate * LATE_MS_LIMIT / 1000)
+    return max((1 - RATE_LIMIT) * rate, late / took_s)
 
 
 def _grown(found: Found) -> Iterator[str]:
