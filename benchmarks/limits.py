@@ -35,16 +35,24 @@ def complaints(found: Found) -> list[str]:
     A webhook that came again, byte for byte, is counted elsewhere: Ringback promises at least one of each. One more for
     the same job, with an id or a body of its own, is a job that was ended twice.
     """
-    return [*_flaws(found), *_left_behind(found), *_fallen_behind(found), *_grown(found)]
+    warm_up = [f"in the warm-up, {flaw}" for load in found["warm_up"] for flaw in _flaws(load, found["drain_s"])]
+    return [
+        *warm_up,
+        *_flaws(found, found["drain_s"]),
+        *_left_behind(found),
+        *_fallen_behind(found),
+        *_grown(found),
+    ]
 
 
-def _flaws(found: Found) -> Iterator[str]:
-    figures = found["figures"]
+def _flaws(load: Found, drain_s: float) -> Iterator[str]:
+    figures = load["figures"]
     if missing := figures["jobs"] - figures["arrived"]:
-        yield f"{missing:,} of {figures['jobs']:,} accepted jobs had no webhook {found['drain_s']:g} s after the load"
+        yield f"{missing:,} of {figures['jobs']:,} accepted jobs had no webhook {drain_s:g} s after the load"
     if figures["refused"]:
-        why = ", ".join(f"{reason} ({count:,})" for reason, count in found["refusals"].items())
-        yield f"{figures['refused']:,} of {figures['submitted']:,} jobs were refused or got no answer: {why}"
+        why = ", ".join(f"{reason} ({count:,})" for reason, count in load["refusals"].items())
+        submitted = figures["jobs"] + figures["refused"]
+        yield f"{figures['refused']:,} of {submitted:,} jobs were refused or got no answer: {why}"
     if figures["bad_signatures"]:
         yield f"{figures['bad_signatures']:,} webhooks had a bad signature"
     if figures["other_types"]:

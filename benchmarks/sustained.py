@@ -56,10 +56,15 @@ class MemoryWatch:
         print(f"  {self.samples[-1]['at_s']:.0f} s: {resident}", flush=True)
 
 
+def warmed_up(driver: driving.Driver, jobs: int) -> dict[str, Any]:
+    """What came of so many jobs, as fast as they go; it is judged as the load is."""
+    figures, outcome = driver.observe(driving.Offer(jobs, drain_s=DRAIN_S))
+    return {"figures": figures, "refusals": dict(outcome.refused)}
+
+
 def measured(driver: driving.Driver, rate: float, seconds: float) -> dict[str, Any]:
     """What came of the load."""
-    driver.load(jobs=200)
-    driver.load(jobs=600)
+    warm_up = [warmed_up(driver, jobs) for jobs in (200, 600)]
     offer = driving.Offer(
         jobs=round(rate * seconds),
         rate=rate,
@@ -74,6 +79,7 @@ def measured(driver: driving.Driver, rate: float, seconds: float) -> dict[str, A
         "rate": rate,
         "seconds": seconds,
         "drain_s": DRAIN_S,
+        "warm_up": warm_up,
         "own": list(driver.fleet.pids),
         "figures": {**figures, **long_figures(outcome)},
         "refusals": dict(outcome.refused),

@@ -32,6 +32,7 @@ def found(
         "seconds": 100.0,
         "drain_s": 60.0,
         "own": ["api"],
+        "warm_up": [{"figures": {"jobs": 200, "arrived": 200, **flaws}, "refusals": {}} for _ in range(2)],
         "figures": {**figures, **flaws, **flaw},
         "refusals": {"503 overloaded": flaw.get("refused", 0)},
         "fifths": [
@@ -51,7 +52,10 @@ def test_load_without_a_flaw_is_not_complained_of() -> None:
     ("flaw", "words"),
     [
         ({"arrived": 999}, "1 of 1,000 accepted jobs had no webhook"),
-        ({"refused": 3}, "3 of 1,000 jobs were refused or got no answer: 503 overloaded (3)"),
+        (
+            {"jobs": 997, "arrived": 997, "refused": 3},
+            "3 of 1,000 jobs were refused or got no answer: 503 overloaded (3)",
+        ),
         ({"bad_signatures": 1}, "1 webhooks had a bad signature"),
         ({"other_types": 2}, "2 webhooks told of something else than a job that succeeded"),
         ({"recorded_twice": 4}, "4 webhooks were recorded twice"),
@@ -65,6 +69,21 @@ def test_each_flaw_is_complained_of_in_words(flaw: dict[str, Any], words: str) -
     (told,) = complaints(found(flaw))
 
     assert words in told
+
+
+@pytest.mark.parametrize(
+    ("flaw", "words"),
+    [
+        ({"arrived": 199}, "in the warm-up, 1 of 200 accepted jobs had no webhook 60 s after the load"),
+        ({"bad_signatures": 1}, "in the warm-up, 1 webhooks had a bad signature"),
+    ],
+)
+def test_flaw_of_the_warm_up_is_complained_of(flaw: dict[str, float], words: str) -> None:
+    """Of any of its loads."""
+    load = found()
+    load["warm_up"][1]["figures"] |= flaw
+
+    assert complaints(load) == [words]
 
 
 def test_duplicates_are_no_flaw() -> None:
