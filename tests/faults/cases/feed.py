@@ -48,10 +48,12 @@ class Follower:
         try:
             async with self.session.get(f"{url}/v1/events", params=query) as answer:
                 page = await answer.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ConnectionError):
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+            return False
+        if answer.status == 503:
             return False
         if answer.status != 200:
-            return False
+            raise AssertionError(f"the feed behind {self.cursor!r} was answered with {answer.status}: {page}")
         self.read += [event["id"] for event in page["items"]]
         self.cursor = page["next"]
         return bool(page["items"])
@@ -105,8 +107,9 @@ async def _following(follower: Follower) -> AsyncIterator[Follower]:
     finally:
         task.cancel()
         await asyncio.wait([task])
-    if not task.cancelled():
-        task.result()
+        # also when it was waited for in vain: why it read no further says more
+        if not task.cancelled():
+            task.result()
 
 
 FEED_CASES = (
