@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +39,8 @@ class Inbox:
         self.wrong_signatures: list[str] = []
         self.taken_order: list[str] = []
         """The ids of all that we answered 200, a duplicate again, in the order in which they came."""
+        self.refused: Counter[str] = Counter()
+        """How often we answered each id with the refusal."""
         self.is_down = False
         self.refusal = 503
         self.delay_s = 0.0
@@ -81,6 +83,7 @@ class Inbox:
         arrival = self._remember(request.headers["webhook-id"], body)
         await asyncio.sleep(self.delay_s)
         if self.is_down or self._random.random() < self._refuse_share:
+            self.refused[request.headers["webhook-id"]] += 1
             return web.Response(status=self.refusal)
         arrival.taken += 1
         self.taken_order.append(request.headers["webhook-id"])

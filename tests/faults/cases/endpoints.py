@@ -2,14 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from itertools import groupby, pairwise
+
+import asyncpg
 
 from ringback.client import Client
 from ringback_schemas.deliveries import Verdict
 from ringback_schemas.http import DeliveryBody, EndpointBody
 from ringback_schemas.states import DeliveryState
+from tests.faults.endpoint_oracle import judge_copies, judge_line, judge_missing, judge_refused, judge_replayed
 from tests.faults.fleet import API_KEY, settle
 from tests.faults.inbox import Inbox
 from tests.faults.process import FleetProcess
@@ -20,6 +23,7 @@ WITHIN_S = 120.0
 """Nothing but a bound: a line stands still for as long as a dead notifier's lease, each time that one is killed."""
 REPLAYED = 4_000
 """Twice as many as a replay makes due at once, so that it has to go on when notifiers have sent some."""
+ROUNDS = 2
 UNDONE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
 
@@ -36,8 +40,8 @@ async def fan_out(stage: Stage) -> None:
         await stage.loaded(stop=True)
         for inbox, name in ((plain, "an endpoint"), (line, "an endpoint that takes one at a time")):
             await _until_all_came(stage, inbox, name)
-            _judge(inbox, stage.inbox)
-        _judge_line(line.taken_order, [event.id async for event in client.events()])
+            judge_copies(inbox, stage.inbox)
+        judge_line(line.taken_order, [event.id async for event in client.events()])
 
 
 async def gone_and_back(stage: Stage) -> None:
@@ -45,7 +49,7 @@ async def gone_and_back(stage: Stage) -> None:
     async with Client(stage.fleet.urls[0], API_KEY) as client, Inbox() as inbox:
         endpoint = await _register(client, inbox)
         await stage.load(40)
-        for _ in range(2):
+        for _ in range(ROUNDS):
             await settle(2)
             inbox.is_down, inbox.refusal = True, 410
             await stage.fleet.notifiers[0].kill()
@@ -59,12 +63,19 @@ async def gone_and_back(stage: Stage) -> None:
         await stage.loaded(stop=True)
         await eventually(lambda: _rests(client), within_s=WITHIN_S, what="all deliveries to end")
         made = [one async for one in client.all_deliveries() if one.endpoint_id == endpoint.id]
-        refused = [await client.delivery(one.id) for one in made if one.state is not DeliveryState.DELIVERED]
-    _judge(inbox, stage.inbox)
-    stage.notes |= {"meant_for_it": len(made), "ended_by_410": len(refused)}
+        doubtful = [one for one in made if one.state is not DeliveryState.DELIVERED or one.event_id in inbox.refused]
+        refused = [await client.delivery(one.id) for one in doubtful]
+        feed = [event async for event in client.events()]
+    judge_copies(inbox, stage.inbox)
+    judge_missing(feed, {one.event_id for one in made})
+    ended = [one for one in refused if one.state is not DeliveryState.DELIVERED]
+    stage.notes |= {"meant_for_it": len(made), "ended_by_410": len(ended), "given_410": inbox.refused.total()}
     missed = {one.event_id for one in made if one.state is DeliveryState.DELIVERED} - inbox.taken
-    if missed or not all(_is_gone(one) for one in refused):
-        raise AssertionError(f"missed {missed}, not delivered and not gone: {[one.id for one in refused]}")
+    if missed or not all(_is_gone(one) for one in ended):
+        raise AssertionError(f"missed {missed}, not delivered and not gone: {[one.id for one in ended]}")
+    if len(ended) < ROUNDS:
+        raise AssertionError(f"{len(ended)} of {len(made)} deliveries were ended by a 410, in {ROUNDS} rounds")
+    judge_refused(inbox.refused, refused)
 
 
 async def replayed_over_kills(stage: Stage) -> None:
@@ -78,11 +89,16 @@ async def replayed_over_kills(stage: Stage) -> None:
         replay_id = (await client.replays.start()).id
         came_to = [await _cut_short(stage, client, replay_id, front) for front in stage.fleet.apis]
         done = await client.replays.wait(replay_id, timeout_s=WITHIN_S)
+        await eventually(lambda: _rests(client), within_s=WITHIN_S, what="all that was replayed to come to rest")
     stage.notes |= {f"at_kill_{number}": redelivered for number, redelivered in enumerate(came_to, 1)}
-    if came_to[0] == REPLAYED:
-        raise AssertionError("the replay was over before it could be cut short")
+    if max(came_to) >= REPLAYED:
+        raise AssertionError(f"the replay was over when it was to be cut short: it had come to {came_to}")
     if (done.matched, done.redelivered, done.skipped.changed) != (REPLAYED, REPLAYED, 0):
         raise AssertionError(f"the replay of {REPLAYED} ended as {done!r}")
+    attempts = await _attempts(stage)
+    if len(attempts) != REPLAYED:
+        raise AssertionError(f"{len(attempts)} of {REPLAYED} events have attempts")
+    judge_replayed(attempts, stage.inbox)
 
 
 async def _register(client: Client, inbox: Inbox, *, is_fifo: bool = False) -> EndpointBody:
@@ -109,26 +125,6 @@ async def _until_all_came(stage: Stage, inbox: Inbox, name: str) -> None:
     await eventually(have_come, within_s=WITHIN_S, what=f"all events to come to {name}")
 
 
-def _judge(inbox: Inbox, callbacks: Inbox) -> None:
-    """What came to an endpoint is what came to the jobs' own callbacks: the same ids, and the same bytes."""
-    strange = [
-        webhook_id
-        for webhook_id, arrival in inbox.arrivals.items()
-        if webhook_id not in callbacks.arrivals or arrival.bodies != callbacks.arrivals[webhook_id].bodies
-    ]
-    if strange or inbox.wrong_signatures:
-        raise AssertionError(f"not as the callbacks had it: {strange[:5]}; signatures {inbox.wrong_signatures[:5]}")
-
-
-def _judge_line(taken: Sequence[str], feed: Sequence[str]) -> None:
-    """Events were taken in the order of the feed; one came again, if at all, before the next one did."""
-    places = {event: place for place, event in enumerate(feed)}
-    in_line = [places[event] for event, _ in groupby(taken)]
-    swaps = [pair for pair in pairwise(in_line) if pair[0] >= pair[1]]
-    if swaps:
-        raise AssertionError(f"out of line, by their places in the feed: {swaps[:5]}")
-
-
 async def _cut_short(stage: Stage, client: Client, replay_id: str, front: FleetProcess) -> int:
     """Kill both notifiers and a front end as soon as the replay has gone on; how many it had redelivered then."""
     before = (await client.replays.get(replay_id)).redelivered
@@ -146,6 +142,22 @@ async def _cut_short(stage: Stage, client: Client, replay_id: str, front: FleetP
     for notifier in stage.fleet.notifiers:
         await stage.fleet.revive(notifier)
     return came_to
+
+
+async def _attempts(stage: Stage) -> Mapping[str, Sequence[str]]:
+    """The verdicts of all attempts by event, in order; from the rows, for thousands of requests would take minutes."""
+    connection = await asyncpg.connect(stage.database_url)
+    try:
+        rows = await connection.fetch(
+            "SELECT t.event_id, a.verdict FROM delivery_attempts a JOIN delivery_targets t USING (delivery_id) "
+            "ORDER BY a.delivery_id, a.attempt"
+        )
+    finally:
+        await connection.close()
+    verdicts: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        verdicts[row["event_id"]].append(row["verdict"])
+    return verdicts
 
 
 async def _is_disabled(client: Client, endpoint: EndpointBody) -> bool:
