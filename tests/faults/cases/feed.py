@@ -36,12 +36,15 @@ class Follower:
 
     async def to_the_end(self) -> list[str]:
         """All that there is from the cursor on."""
-        while await self.step():
-            pass
+
+        async def is_read() -> bool:
+            return await self.step() == 0
+
+        await eventually(is_read, within_s=READ_WITHIN_S, what="the end of the feed")
         return self.read
 
-    async def step(self) -> bool:
-        """Read a page; whether there was one with something on it."""
+    async def step(self) -> int | None:
+        """Read a page; how many events were on it, none at the end, and absent when there was no answer."""
         self.requests += 1
         url = self.urls[self.requests % len(self.urls)]
         query = {"limit": PAGE} | ({"after": self.cursor} if self.cursor else {})
@@ -49,14 +52,14 @@ class Follower:
             async with self.session.get(f"{url}/v1/events", params=query) as answer:
                 page = await answer.json(content_type=None)
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
-            return False
+            return None
         if answer.status == 503:
-            return False
+            return None
         if answer.status != 200:
             raise AssertionError(f"the feed behind {self.cursor!r} was answered with {answer.status}: {page}")
         self.read += [event["id"] for event in page["items"]]
         self.cursor = page["next"]
-        return bool(page["items"])
+        return len(page["items"])
 
 
 async def followed_over_kills(stage: Stage) -> None:
@@ -87,7 +90,11 @@ async def followed_over_kills(stage: Stage) -> None:
         unknown, missed = set(follower.read) - stage.inbox.arrivals.keys(), stage.inbox.arrivals.keys() - follower.read
         raise AssertionError(f"twice in the feed {twice[:5]}, unknown to receivers {unknown}, missed {missed}")
     if again != follower.read:
-        raise AssertionError("the feed has another order than it had when it was followed")
+        place = next((n for n, (then, now) in enumerate(zip(follower.read, again, strict=False)) if then != now), -1)
+        raise AssertionError(
+            f"of {len(follower.read)} events {len(again)} are in the feed now, in another order from {place} on: "
+            f"{follower.read[place : place + 3]}, now {again[place : place + 3]}"
+        )
 
 
 @asynccontextmanager
