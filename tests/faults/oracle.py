@@ -15,6 +15,10 @@ from tests.faults.fleet import API_KEY
 from tests.faults.inbox import Inbox
 
 DONE = frozenset({"succeeded", "failed", "cancelled", "expired"})
+MAY_FAIL = frozenset(
+    {"faults.poison", "faults.exit", "faults.deaf", "faults.deaf-thread", "faults.deaf-process", "faults.result"}
+)
+"""Tasks that fail, or may, whatever is done to Ringback; their cases say how. Jobs of all others succeed."""
 
 
 @dataclass(slots=True)
@@ -26,6 +30,8 @@ class Findings:
     """Accepted, and not done within the limit, or unknown."""
     lost_webhooks: list[str] = field(default_factory=list)
     """Done, and no webhook taken within the limit."""
+    unsuccessful: list[str] = field(default_factory=list)
+    """Done otherwise than as succeeded, although their task never fails."""
     doubly_accepted: list[str] = field(default_factory=list)
     """Idempotency keys that led to more than one job."""
     doubly_recorded: list[str] = field(default_factory=list)
@@ -46,27 +52,36 @@ class Findings:
     @property
     def is_clean(self) -> bool:
         """Whether nothing was lost, doubly recorded or wrong."""
-        wrong = (self.lost_jobs, self.lost_webhooks, self.doubly_accepted, self.doubly_recorded, self.unfounded,
-                 self.changed_bodies, self.garbled)  # fmt: skip
+        wrong = (self.lost_jobs, self.lost_webhooks, self.unsuccessful, self.doubly_accepted, self.doubly_recorded,
+                 self.unfounded, self.changed_bodies, self.garbled)  # fmt: skip
         return not any(wrong) and self.wrong_signatures == 0
 
     def explain(self) -> str:
         """The findings for a failed assertion."""
         return (
             f"{self.jobs} jobs, states {dict(self.states)}: lost jobs {self.lost_jobs[:5]} ({len(self.lost_jobs)}), "
-            f"lost webhooks {self.lost_webhooks[:5]} ({len(self.lost_webhooks)}), doubly accepted "
-            f"{self.doubly_accepted[:5]}, doubly recorded {self.doubly_recorded[:5]}, unfounded {self.unfounded[:5]}, "
-            f"changed bodies {self.changed_bodies[:5]}, garbled {self.garbled[:5]}, "
+            f"lost webhooks {self.lost_webhooks[:5]} ({len(self.lost_webhooks)}), "
+            f"unsuccessful {self.unsuccessful[:5]} ({len(self.unsuccessful)}), "
+            f"doubly accepted {self.doubly_accepted[:5]}, doubly recorded {self.doubly_recorded[:5]}, "
+            f"unfounded {self.unfounded[:5]}, changed bodies {self.changed_bodies[:5]}, garbled {self.garbled[:5]}, "
             f"wrong signatures {self.wrong_signatures}"
         )
 
 
 async def judge(
-    ledger: Ledger, inbox: Inbox, url: str, effects: Path, within_s: float, *, is_forgetful: bool = False
+    ledger: Ledger,
+    inbox: Inbox,
+    url: str,
+    effects: Path,
+    within_s: float,
+    *,
+    is_forgetful: bool = False,
+    may_cancel: bool = False,
 ) -> Findings:
     """Wait until every accepted job is done and its webhook taken, at most ``within_s``, and then judge.
 
-    ``is_forgetful``: jobs are purged in time, and are taken for what their webhooks said.
+    ``is_forgetful``: jobs are purged in time, and are taken for what their webhooks said. ``may_cancel``: somebody
+    cancels jobs.
     """
     findings = Findings(jobs=len(ledger.accepted), wrong_signatures=len(inbox.wrong_signatures))
     wanted = {job_id for entry in ledger.accepted for job_id in entry.job_ids}
@@ -77,6 +92,7 @@ async def judge(
     if is_forgetful:
         documents = {arrival.job_id: arrival.data for arrival in inbox.arrivals.values()} | documents
     _judge_jobs(findings, inbox, documents, wanted)
+    _judge_success(findings, documents, {"succeeded", "cancelled"} if may_cancel else {"succeeded"})
     _judge_keys(findings, ledger)
     _judge_webhooks(findings, inbox)
     _judge_echoes(findings, ledger, inbox)
@@ -120,6 +136,15 @@ def _judge_jobs(findings: Findings, inbox: Inbox, documents: dict[str, dict[str,
             findings.lost_jobs.append(job_id)
         elif not inbox.has_taken(job_id):
             findings.lost_webhooks.append(job_id)
+
+
+def _judge_success(findings: Findings, documents: dict[str, dict[str, Any]], wanted: set[str]) -> None:
+    """A fault costs time, and no job its success: what is not done yet is lost, and told as that."""
+    findings.unsuccessful += [
+        job_id
+        for job_id, document in sorted(documents.items())
+        if document["state"] in DONE - wanted and document["type"] not in MAY_FAIL
+    ]
 
 
 def _judge_keys(findings: Findings, ledger: Ledger) -> None:

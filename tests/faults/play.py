@@ -104,8 +104,15 @@ async def _play(case: Case, servers: Servers, folder: Path, seed: int) -> Outcom
             stage.driver.stop()
             await stage.loaded()
         url = await stage.fleet.any_ready()
-        effects, forgets = stage.fleet.effects_path, case.is_forgetful
-        findings = await judge(stage.driver.ledger, stage.inbox, url, effects, case.settle_s, is_forgetful=forgets)
+        findings = await judge(
+            stage.driver.ledger,
+            stage.inbox,
+            url,
+            stage.fleet.effects_path,
+            case.settle_s,
+            is_forgetful=case.is_forgetful,
+            may_cancel=case.may_cancel,
+        )
         complaints += _complaints(case, stage, findings)
     seconds = time.monotonic() - started
     return Outcome(case, findings, stage.faults, seconds, stage.notes, tuple(complaints), tuple(stage.shortfalls))

@@ -42,6 +42,8 @@ class Case:
     """Share of webhooks that the receiver refuses."""
     may_perform_twice: bool = True
     may_receive_twice: bool = True
+    may_cancel: bool = False
+    """Whether jobs are cancelled; else each whose task never fails succeeds."""
     is_forgetful: bool = False
     """Whether jobs are purged while it is played: what their webhooks said stands for them."""
     is_quick: bool = False

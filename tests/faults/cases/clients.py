@@ -112,5 +112,5 @@ CLIENT_CASES = (
         "F46t", "same key, two tenants", same_key_two_tenants, may_perform_twice=False, apis=1, workers=1, notifiers=1
     ),
     Case("BB-61", "bodies above the limit", too_large, may_perform_twice=False, apis=1, workers=1, notifiers=1),
-    Case("F48", "cancel races", cancel_races, settle_s=60, may_perform_twice=False),
+    Case("F48", "cancel races", cancel_races, settle_s=60, may_perform_twice=False, may_cancel=True),
 )  # fmt: skip
