@@ -9,6 +9,7 @@ from ringback_schemas.deliveries import Verdict
 from ringback_schemas.job_errors import JobErrorCode
 from ringback_schemas.states import DELIVERY_TRANSITIONS, JOB_TRANSITIONS, REPLAY_TRANSITIONS
 from tests.faults.cases import ALL_CASES
+from tests.faults.cases.unplayed import OPEN
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
@@ -72,3 +73,32 @@ def test_crash_table_names_cases_that_exist() -> None:
 
     assert len(rows) > 10
     assert named - known == set()
+
+
+def test_faults_page_has_every_case() -> None:
+    """The table tells of the cases that there are, each once, and of no other; random ones aside."""
+    told = [case for case in first_cells(faults_table()[0]) if not case.startswith("random")]
+
+    assert sorted(told) == sorted(case.id for case in ALL_CASES)
+
+
+def test_faults_page_calls_no_played_case_unplayed() -> None:
+    """What is under "Not played yet" is what the suite says, and none of it is played."""
+    played = {part for case in ALL_CASES for part in [case.id, *case.id.split("+")]}
+    unplayed = first_cells(faults_table()[1])
+
+    assert unplayed == [case for case, _, _ in OPEN]
+    assert set(unplayed) & played == set()
+
+
+def faults_table() -> tuple[str, str]:
+    """What the fault suite wrote into its page: of the cases that it played, and of the others."""
+    written = (DOCS / "faults.md").read_text().split("<!-- table: begin -->")[1].split("<!-- table: end -->")[0]
+    played, unplayed = written.split("## Not played yet")
+    return played, unplayed
+
+
+def first_cells(text: str) -> list[str]:
+    """The first cell of each row below the head of a table."""
+    rows = [row for row in text.splitlines() if row.startswith("| ")]
+    return [row.split("|")[1].strip() for row in rows[1:]]
