@@ -155,8 +155,9 @@ async def _watching(stage: Stage) -> AsyncIterator[Watch]:
         finally:
             task.cancel()
             await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
+            # also when it was waited for in vain: why nobody polls any more says more
+            if not task.cancelled():
+                task.result()
 
 
 async def _without_webhook(stage: Stage) -> str:
