@@ -65,11 +65,14 @@ class EndpointStore(Protocol):
         """Replace an endpoint's settings when it still has that version; absent when it has not, or is unknown.
 
         Deliveries that wait go to the new URL, and by the new limits: of very many the oldest, and the rest as
-        ``arrange_endpoints`` comes to them. A new URL has to consent anew.
+        ``arrange_endpoint`` comes to them. A new URL has to consent anew.
         """
 
     async def delete_endpoint(self, tenant_id: TenantId, endpoint_id: EndpointId) -> bool:
-        """Forget an endpoint and its secrets, and cancel its deliveries that wait. False if unknown."""
+        """Forget an endpoint and its secrets, and cancel its deliveries that wait. False if unknown.
+
+        With very many it takes several transactions; one that is broken off leaves a disabled endpoint to be deleted.
+        """
 
     async def enable_endpoint(self, tenant_id: TenantId, endpoint_id: EndpointId) -> EndpointRecord | None:
         """Let an endpoint get events again, counting its failures from 0; absent if unknown. Safe to call twice."""
@@ -82,11 +85,12 @@ class EndpointStore(Protocol):
         One that is disabled already keeps its reason.
         """
 
-    async def arrange_endpoints(self) -> bool:
-        """Take the next step where an endpoint was changed or enabled with very many that wait; False if none is left.
+    async def arrange_endpoint(self, after: str, limit: int) -> EndpointId | None:
+        """Take a step where an endpoint was changed or enabled with very many that wait: at most ``limit`` of them.
 
-        Bounded, and safe for several processes at once. What has not been come to yet goes by the limits before the
-        change, and stays parked; nothing is handed out of a line meanwhile.
+        The next such endpoint with an id behind ``after``; None when there is none. Safe for several processes at once.
+        What has not been come to yet goes by the limits before the change, and stays parked; nothing is handed out of a
+        line meanwhile.
         """
 
     async def endpoint_secrets(self, tenant_id: TenantId, endpoint_id: EndpointId) -> Sequence[SigningSecret]:

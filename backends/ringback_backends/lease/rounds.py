@@ -1,4 +1,4 @@
-"""A loop of rounds: what the rescuer, the sweeper, the purger and the replayer are made of."""
+"""A loop of rounds: what everything is made of that goes on in the background."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ import structlog
 
 from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
 
-REMIND_S = 300.0
+REMIND_S = 60.0
 """How often an outage that goes on is told again."""
 
 log = structlog.get_logger(__name__)

@@ -7,6 +7,7 @@ that dies. Each step asks what the endpoint says now: a change meanwhile begins 
 Until it is done deliveries that no step came to go by the lane that they had. A line stands still meanwhile.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,8 @@ from ringback_schemas.deliveries import WaitReason
 from ringback_schemas.ids import EndpointId
 from ringback_schemas.states import DeliveryState
 
-MOST_ARRANGED = 10_000
-"""Deliveries that one step looks at: less than a second, for which attempts at the endpoint wait to be recorded."""
+MOST_AT_ONCE = 1_000
+"""Deliveries that the first step looks at: a tenth of a second. Jobs that end meanwhile wait for it."""
 
 IS_ARRANGED = endpoints.c.arranged_to.is_(None)
 """No step is left to be taken."""
@@ -38,11 +39,13 @@ class _Step:
     """Of ``deliveries``."""
 
 
-def arrange(connection: Connection, endpoint_id: EndpointId, *, is_lined_up: bool = False) -> None:
+def arrange(
+    connection: Connection, endpoint_id: EndpointId, *, is_lined_up: bool = False, is_again: bool = False
+) -> None:
     """Begin, with the first step. The caller holds the endpoint's row.
 
     With ``is_lined_up`` what waits is put in line in the order of events, if the endpoint takes one at a time; without,
-    a line stays as it is.
+    a line stays as it is. With ``is_again`` all is looked at once more, for some could not be seen now.
     """
     row = _named(connection, endpoint_id)
     begun = _ARRANGED | {"arranged_to": ""}
@@ -50,17 +53,29 @@ def arrange(connection: Connection, endpoint_id: EndpointId, *, is_lined_up: boo
         # the same for every step: what happens from now on stands behind
         begun |= {"arranged_at": now(), "arranged_seq": _newest_event()}
     connection.execute(update(endpoints).where(endpoints.c.id == endpoint_id).values(begun))
-    _take(connection, _named(connection, endpoint_id))
+    _take(connection, _named(connection, endpoint_id), MOST_AT_ONCE)
+    if is_again:
+        connection.execute(update(endpoints).where(endpoints.c.id == endpoint_id).values(arranged_to=""))
 
 
-def go_on(connection: Connection) -> bool:
-    """Take a step for one of the endpoints that have any left; False when there is none, or others are at them."""
-    unfinished = select(endpoints).where(~IS_ARRANGED).order_by(endpoints.c.id).limit(1)
-    row = connection.execute(unfinished.with_for_update(skip_locked=True)).one_or_none()
+def go_on(connection: Connection, after: str, limit: int) -> EndpointId | None:
+    """Take a step for the next endpoint that has any left; None when there is none, or others are at them."""
+    unfinished = select(endpoints).where(~IS_ARRANGED, endpoints.c.id > after).order_by(endpoints.c.id).limit(1)
+    # jobs that end need not wait: no step changes what a delivery is born as
+    row = connection.execute(unfinished.with_for_update(skip_locked=True, key_share=True)).one_or_none()
     if row is None:
-        return False
-    _take(connection, row)
-    return True
+        return None
+    _take(connection, row, limit)
+    return EndpointId(row.id)
+
+
+def hold_lines(connection: Connection, endpoint_ids: Collection[EndpointId]) -> None:
+    """Let none of these become another line, or none, before the transaction ends: what is put in it would be lost.
+
+    Before deliveries are locked, as everywhere. The next statement sees what the endpoints are by then.
+    """
+    held = select(endpoints.c.id).where(endpoints.c.id.in_(endpoint_ids), endpoints.c.is_fifo)
+    connection.execute(held.order_by(endpoints.c.id).with_for_update(read=True, key_share=True))
 
 
 def _named(connection: Connection, endpoint_id: EndpointId) -> Row[Any]:
@@ -71,10 +86,10 @@ def _newest_event() -> Any:
     return select(func.coalesce(func.max(events.c.seq), 0)).scalar_subquery()
 
 
-def _take(connection: Connection, endpoint: Row[Any]) -> None:
+def _take(connection: Connection, endpoint: Row[Any], limit: int) -> None:
     rest = and_(waiting_for(endpoint.id), deliveries.c.id > endpoint.arranged_to)
     ids = select(deliveries.c.id).where(rest).order_by(deliveries.c.id)
-    last = connection.execute(ids.offset(MOST_ARRANGED - 1).limit(1)).scalar_one_or_none()
+    last = connection.execute(ids.offset(limit - 1).limit(1)).scalar_one_or_none()
     step = _Step(endpoint, rest if last is None else and_(rest, deliveries.c.id <= last))
     _redirect(connection, step)
     if endpoint.is_enabled:

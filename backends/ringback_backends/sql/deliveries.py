@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, literal, or_, select, text, update
 
+from ringback_backends.sql.arranging import hold_lines
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.lane_columns import BY_ITS_ENDPOINT, IN_LINE
@@ -129,6 +130,8 @@ class DeliveryQueries:
         )
 
         def redeliver(connection: Connection) -> DeliveryRecord | None:
+            endpoint = select(deliveries.c.endpoint_id).where(deliveries.c.id == delivery_id)
+            hold_lines(connection, connection.execute(endpoint).scalars().all())
             connection.execute(afresh)
             row = connection.execute(RECORDS.where(*_named(tenant_id, delivery_id))).one_or_none()
             return None if row is None else stored_delivery(row)

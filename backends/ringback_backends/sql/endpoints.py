@@ -34,6 +34,9 @@ from ringback_schemas.ids import EndpointId, TenantId
 from ringback_schemas.lane_names import lane_of
 from ringback_schemas.tenants import SigningSecret
 
+_STOPPED = {"is_enabled": False, "disabled_reason": DisabledReason.REQUESTED.value, "disabled_at": now()}
+"""An endpoint that is being deleted. Nobody is told: it is not disabled, it will be gone."""
+
 
 class EndpointQueries:
     """Everything that people do with endpoints."""
@@ -108,12 +111,13 @@ class EndpointQueries:
             if _locked(connection, mine) is None:
                 return False
             if not cancel_waiting(connection, endpoint_id):
+                connection.execute(update(endpoints).where(mine, endpoints.c.is_enabled).values(_STOPPED))
                 return None
             connection.execute(delete(signing_secrets).where(owned_by(tenant_id, endpoint_id)))
             connection.execute(delete(endpoints).where(mine))
             return True
 
-        # whoever dies between the steps leaves the endpoint, with less that waits for it
+        # whoever dies between the steps leaves a disabled endpoint, with less that waits for it
         while (is_forgotten := await self._database.write("delete_endpoint", forget)) is None:
             continue
         return is_forgotten
@@ -141,9 +145,9 @@ class EndpointQueries:
 
         return await self._database.write("disable_endpoint", disable)
 
-    async def arrange_endpoints(self) -> bool:
-        """See ``EndpointStore.arrange_endpoints``."""
-        return await self._database.write("arrange_endpoints", go_on)
+    async def arrange_endpoint(self, after: str, limit: int) -> EndpointId | None:
+        """See ``EndpointStore.arrange_endpoint``."""
+        return await self._database.write("arrange_endpoint", lambda connection: go_on(connection, after, limit))
 
     async def endpoint_secrets(self, tenant_id: TenantId, endpoint_id: EndpointId) -> Sequence[SigningSecret]:
         """See ``EndpointStore.endpoint_secrets``."""
@@ -193,13 +197,16 @@ def _locked(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] 
 
 
 def _rearrange(connection: Connection, found: Row[Any], settings: EndpointSettings) -> None:
-    """Deliveries that wait go by the endpoint's new lane, in line or not."""
+    """Deliveries that wait go by the endpoint's new lane, in line or not. Other changes leave them alone."""
     before, lane = lane_of_row(found), lane_of(found.id, settings)
+    if (found.url, found.is_fifo, before) == (settings.url, settings.is_fifo, lane):
+        return
+    is_whole = True
     if found.is_fifo and not settings.is_fifo:
-        leave_line(connection, before, {"waits_for": None})
+        is_whole = leave_line(connection, before, {"waits_for": None})
     elif found.is_fifo and before != lane:
-        leave_line(connection, before, {"destination": lane})
-    arrange(connection, found.id, is_lined_up=not found.is_fifo)
+        is_whole = leave_line(connection, before, {"destination": lane})
+    arrange(connection, found.id, is_lined_up=not found.is_fifo, is_again=not is_whole)
 
 
 def _first_consent(settings: EndpointSettings) -> Consent:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ringback_backends.contracts.errors import RowRefused, SchemaMismatch, StoreError, StoreUnavailable
 
-REVISION = "0009"
+REVISION = "0010"
 """The schema that this program knows: the newest migration."""
 
 # 22 data exception, 23 integrity constraint, 54 program limit (an index row too large)

@@ -139,15 +139,17 @@ async def claim_heads(database: Database, owner: InstanceId, turns: Sequence[Lan
     return await database.write("claim_waiting", lambda connection: _claim(connection, owner, hold_s))
 
 
-def leave_line(connection: Connection, lane: str, changes: dict[str, Any]) -> None:
+def leave_line(connection: Connection, lane: str, changes: dict[str, Any]) -> bool:
     """What is just being sent stands in another line from now on, or in none; see ``arranging`` for what waits.
 
     Who records an attempt holds its delivery and waits for the endpoint, which the caller holds, so here nobody waits
-    for deliveries: the record looks at what the endpoint is then.
+    for deliveries: the record looks at what the endpoint is then. False when others hold one: who just gives it back
+    does not look at the endpoint.
     """
     sent = select(deliveries.c.id).where(deliveries.c.destination == lane, IN_LINE, SENDING)
     ids = list(connection.execute(sent.with_for_update(skip_locked=True)).scalars())
     connection.execute(update(deliveries).where(deliveries.c.id.in_(ids), IN_LINE).values(changes))
+    return connection.execute(sent.where(deliveries.c.id.not_in(ids)).limit(1)).first() is None
 
 
 def _claim(connection: Connection, owner: InstanceId, hold_s: dict[EndpointId, float]) -> list[ClaimedDelivery]:

@@ -29,8 +29,8 @@ def park_waiting(connection: Connection, endpoint_id: EndpointId) -> None:
 
 def cancel_waiting(connection: Connection, endpoint_id: EndpointId) -> bool:
     """End them; of very many the oldest. False when there are more."""
-    cancelled = connection.execute(update(deliveries).where(_oldest(endpoint_id)).values(CANCELLED)).rowcount
-    return cancelled < MOST_PARKED
+    connection.execute(update(deliveries).where(_oldest(endpoint_id)).values(CANCELLED))
+    return connection.execute(select(deliveries.c.id).where(waiting_for(endpoint_id)).limit(1)).first() is None
 
 
 def waiting_for(endpoint_id: EndpointId) -> ColumnElement[bool]:
@@ -40,4 +40,5 @@ def waiting_for(endpoint_id: EndpointId) -> ColumnElement[bool]:
 
 def _oldest(endpoint_id: EndpointId) -> ColumnElement[bool]:
     ids = select(deliveries.c.id).where(waiting_for(endpoint_id)).order_by(deliveries.c.id).limit(MOST_PARKED)
-    return deliveries.c.id.in_(ids)
+    # said twice: who waits for a row that a claim just takes, looks again at this alone
+    return and_(READY, deliveries.c.id.in_(ids))

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, literal, select, update
 
+from ringback_backends.sql.arranging import hold_lines
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.deliveries import AFRESH
 from ringback_backends.sql.parking import READY
@@ -85,6 +86,7 @@ def _redeliver(
 ) -> tuple[tuple[DeliveryId, ...], Change]:
     seen = next_deliveries(connection, replay, place or first_place(replay.filter), pace.window)
     meant = [row.id for row in seen if row.is_meant][: pace.chunk]
+    hold_lines(connection, {row.endpoint_id for row in seen if row.is_meant and row.endpoint_id is not None})
     locked = lock_meant(connection, replay, meant) if meant else []
     sent = tuple(row.id for row in locked if _fate(row) is _Fate.SENT)
     if sent:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, insert, update
 
+from ringback_backends.sql.arranging import hold_lines
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.database import Database
 from ringback_backends.sql.lane_columns import BY_ITS_ENDPOINT
@@ -71,6 +72,7 @@ def _deliver(connection: Connection, born: Sequence[tuple[NewEvent, NewDelivery]
     ]
     connection.execute(insert(deliveries).values(next_attempt_at=now()), pending)
     connection.execute(insert(delivery_targets).values(created_at=now()), targets)
-    of_endpoints = [new.id for _, new in born if new.endpoint_id is not None]
+    of_endpoints = {new.id: new.endpoint_id for _, new in born if new.endpoint_id is not None}
     if of_endpoints:
-        connection.execute(update(deliveries).where(deliveries.c.id.in_(of_endpoints)).values(BY_ITS_ENDPOINT))
+        hold_lines(connection, set(of_endpoints.values()))
+        connection.execute(update(deliveries).where(deliveries.c.id.in_(list(of_endpoints))).values(BY_ITS_ENDPOINT))

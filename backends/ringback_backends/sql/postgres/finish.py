@@ -8,6 +8,23 @@ from ringback_backends.sql.lane_columns import LANE
 from ringback_backends.sql.postgres.pool import Pool
 from ringback_schemas.jobs import JobOutcome
 
+
+def _fanned(receivers: str, condition: str) -> str:
+    """Deliveries of the recorded events to those of the endpoints that want them."""
+    return f"""SELECT r.place,
+           'dlv_' || substr(r.event_id, 5, 10) || 'e' || substr(h.digest, 1, 2) || '8' || substr(h.digest, 3, 12) AS id,
+           r.tenant_id, r.event_id, r.event_type, r.job_id, 'endpoint' AS kind, e.id AS endpoint_id, e.url,
+           {LANE} AS destination, e.is_fifo
+    FROM recorded r
+    JOIN {receivers} e ON e.tenant_id = r.tenant_id
+    CROSS JOIN LATERAL (SELECT encode(sha256(convert_to(r.event_id || e.id, 'UTF8')), 'hex') AS digest) AS h
+    WHERE r.event_id IS NOT NULL AND e.is_enabled AND {condition}
+      AND (e.event_filter = '[]' OR EXISTS (
+          SELECT FROM json_array_elements_text(e.event_filter::json) AS f (pattern)
+          WHERE CASE WHEN f.pattern LIKE '%*' THEN starts_with(r.event_type, left(f.pattern, -1))
+                     ELSE f.pattern = r.event_type END))"""  # noqa: S608 - our own words
+
+
 # $1…$10 columns of the outcomes, $11…$20 those of the deliveries. Answers the places of the outcomes that were
 # recorded, and each delivery to an endpoint with the place of its outcome.
 #
@@ -18,6 +35,10 @@ from ringback_schemas.jobs import JobOutcome
 # ``fanned`` probes the index of a tenant's endpoints once for each event; without any that is a microsecond. Its
 # ids are those of ``ids.fanned_delivery_id``, and its filter is ``endpoints.wants``. To an endpoint that takes one at a
 # time they are born in line (see ``lines``), in the order of the outcomes: their times differ by a microsecond.
+#
+# ``line`` waits for whoever changes such an endpoint, and goes by what it is then: what is put in a line that is none
+# any more would be found by nobody. Which endpoints these are is asked beforehand, for one that ceased to be a line
+# meanwhile must still be told.
 FINISH = f"""
 WITH matched AS MATERIALIZED (
     SELECT i.*, j.tenant_id, j.created_at, j.started_at
@@ -64,19 +85,18 @@ WITH matched AS MATERIALIZED (
          AS d (place, id, tenant_id, event_id, event_type, job_id, kind, endpoint_id, url, destination)
     -- as a hashed look-up: a nested loop over two lists of n rows would be n times n
     WHERE (d.place IN (SELECT place FROM recorded)) IS TRUE
+), line AS MATERIALIZED (
+    SELECT e.*
+    FROM endpoints e
+    WHERE e.id IN (
+        SELECT f.id FROM endpoints f
+        WHERE f.is_fifo AND f.tenant_id IN (SELECT tenant_id FROM recorded WHERE event_id IS NOT NULL))
+    ORDER BY e.id
+    FOR KEY SHARE OF e
 ), fanned AS MATERIALIZED (
-    SELECT r.place,
-           'dlv_' || substr(r.event_id, 5, 10) || 'e' || substr(h.digest, 1, 2) || '8' || substr(h.digest, 3, 12) AS id,
-           r.tenant_id, r.event_id, r.event_type, r.job_id, 'endpoint' AS kind, e.id AS endpoint_id, e.url,
-           {LANE} AS destination, e.is_fifo
-    FROM recorded r
-    JOIN endpoints e ON e.tenant_id = r.tenant_id
-    CROSS JOIN LATERAL (SELECT encode(sha256(convert_to(r.event_id || e.id, 'UTF8')), 'hex') AS digest) AS h
-    WHERE r.event_id IS NOT NULL AND e.is_enabled
-      AND (e.event_filter = '[]' OR EXISTS (
-          SELECT FROM json_array_elements_text(e.event_filter::json) AS f (pattern)
-          WHERE CASE WHEN f.pattern LIKE '%*' THEN starts_with(r.event_type, left(f.pattern, -1))
-                     ELSE f.pattern = r.event_type END))
+    {_fanned("endpoints", "NOT e.is_fifo")}
+    UNION ALL
+    {_fanned("line", "true")}
 ), born AS MATERIALIZED (
     SELECT *, false AS is_fifo FROM target UNION ALL SELECT * FROM fanned
 ), pending AS (

@@ -19,6 +19,7 @@ from ringback_backends.sql.columns import Moment, Name
 from ringback_backends.sql.tables.base import metadata
 
 ARRANGING = text("arranged_to IS NOT NULL")
+FIFO = text("is_fifo")
 
 endpoints = Table(
     "endpoints",
@@ -54,6 +55,7 @@ endpoints = Table(
     Column("arranged_to", Name),
     Column("arranged_at", Moment),
     Column("arranged_seq", BigInteger),
+    Index("endpoints_fifo", "tenant_id", "id", postgresql_where=FIFO, sqlite_where=FIFO),
     Index("endpoints_arranging", "id", postgresql_where=ARRANGING, sqlite_where=ARRANGING),
     Index("endpoints_tenant", "tenant_id", "id"),
 )
