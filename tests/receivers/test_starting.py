@@ -21,6 +21,8 @@ PLACEHOLDERS = [
     f"{new_secret()} changeme",
     new_signing_key(),
 ]
+NAMES = ["nothing", "blank", "prefix", "ellipsis", "short", "word", "one of two", "private key"]
+"""Of tests: keys differ each time."""
 
 
 def ended(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +40,7 @@ def command(request: pytest.FixtureRequest) -> list[str]:
     return command_of(request.param, modules)
 
 
-@pytest.mark.parametrize("secrets", PLACEHOLDERS)
+@pytest.mark.parametrize("secrets", PLACEHOLDERS, ids=NAMES)
 def test_receiver_does_not_start_with_what_is_no_secret(command: list[str], tmp_path: Path, secrets: str) -> None:
     """It says which setting is wrong, in one line, and shows no secret."""
     outcome = ended(command, tmp_path, WEBHOOK_SECRETS=secrets)
@@ -58,13 +60,16 @@ def test_receiver_that_asks_for_its_secrets_wants_a_key(tmp_path: Path, key: dic
     assert outcome.stderr.startswith("RINGBACK_KEY is not set")
 
 
-@pytest.mark.parametrize("secret", [new_secret(), public_key_of(new_signing_key())])
+@pytest.mark.parametrize("secret", [new_secret(), public_key_of(new_signing_key())], ids=["shared", "public"])
 def test_check_takes_what_ringback_hands_out(secret: str) -> None:
     """Shared and public keys."""
     check_secret(secret)
 
 
-@pytest.mark.parametrize("secret", ["", "changeme", "whsec_", "whsec_c2hvcnQ=", "whpk_x", "whsk_", new_signing_key()])
+@pytest.mark.parametrize(
+    "secret",
+    ["", "changeme", "whsec_", "whsec_c2hvcnQ=", "whpk_x", "whsk_", pytest.param(new_signing_key(), id="private key")],
+)
 def test_check_refuses_the_rest(secret: str) -> None:
     """Private keys, too: they have no business at a receiver."""
     with pytest.raises(InvalidSecret):

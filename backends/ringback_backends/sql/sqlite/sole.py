@@ -9,7 +9,7 @@ import os
 import socket
 import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -47,7 +47,7 @@ def _opened(path: Path) -> IO[str]:
     place = path.resolve()  # one lock for one file, whatever links lead to it
     place.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(place.with_name(f"{place.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    file = os.fdopen(handle, "r+")
+    file = os.fdopen(handle, "r+", errors="replace")
     _keep_from_children(file)
     return file
 
@@ -57,9 +57,10 @@ def _take(file: IO[str], path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise StoreTaken(str(path), file.read().strip()) from error
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-    file.flush()
+    # a courtesy to whoever is refused; a full disk is no reason not to serve
+    with suppress(OSError):
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
 
 def _keep_from_children(file: IO[str]) -> None:
