@@ -99,8 +99,8 @@ async def _play(case: Case, servers: Servers, folder: Path, seed: int) -> Outcom
         try:
             await case.act(stage)
             await stage.loaded(stop=True)
-        except AssertionError as error:
-            complaints.append(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it fails this case and not the rest of the run
+            complaints.append(str(error) if isinstance(error, AssertionError) else repr(error))
             stage.driver.stop()
             await stage.loaded()
         url = await stage.fleet.any_ready()
