@@ -10,6 +10,7 @@ import asyncio
 import platform
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.faults.cases import ALL_CASES
@@ -26,10 +27,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 def main() -> int:
     """Play what the command line names; 1 when a case failed."""
     options = _options()
-    with RabbitServer() as rabbit, PostgresServer() as postgres:
-        servers = Servers(rabbit, postgres)
-        outcomes = asyncio.run(_play_all(_chosen(options), servers, options.seed))
-        versions = _versions(servers)
+    with ExitStack() as stack:
+        sites = [
+            Servers(stack.enter_context(RabbitServer()), stack.enter_context(PostgresServer()))
+            for _ in range(options.at_once)
+        ]
+        outcomes = asyncio.run(_play_all(_chosen(options), sites, options.seed))
+        versions = _versions(sites[0])
     text = table(outcomes, versions, options.seed)
     sys.stdout.write("\n" + text)
     if not options.cases and options.part == "1/1":
@@ -37,24 +41,32 @@ def main() -> int:
     return 1 if any(outcome.complaints for outcome in outcomes) else 0
 
 
-async def _play_all(cases: list[Case], servers: Servers, seed: int) -> list[Outcome]:
-    outcomes = []
+async def _play_all(cases: list[Case], sites: list[Servers], seed: int) -> list[Outcome]:
+    """The outcomes in the order of the cases; a case has its servers for itself, for it may stop them."""
+    outcomes: dict[int, Outcome] = {}
+    waiting = iter(enumerate(cases))
     sys.stdout.write(HEADER)
-    for number, case in enumerate(cases):
-        folder = Path(tempfile.mkdtemp(prefix=f"ringback-fault-{number}-"))
-        outcome = await play(case, servers, folder, seed)
-        outcomes.append(outcome)
-        sys.stdout.write(row(outcome))
-        for complaint in outcome.complaints:
-            sys.stdout.write(f"    {complaint}\n    logs: {folder}\n")
-        sys.stdout.flush()
-    return outcomes
+
+    async def play_at(servers: Servers) -> None:
+        for number, case in waiting:
+            folder = Path(tempfile.mkdtemp(prefix=f"ringback-fault-{number}-"))
+            outcomes[number] = outcome = await play(case, servers, folder, seed)
+            sys.stdout.write(row(outcome))
+            for complaint in outcome.complaints:
+                sys.stdout.write(f"    {complaint}\n    logs: {folder}\n")
+            sys.stdout.flush()
+
+    async with asyncio.TaskGroup() as group:
+        for servers in sites:
+            group.create_task(play_at(servers))
+    return [outcomes[number] for number in sorted(outcomes)]
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("cases", nargs="*", help="parts of case ids; all cases when none is given")
     parser.add_argument("--part", default="1/1", help="2/3: the second of three equal parts, for several machines")
+    parser.add_argument("--at-once", type=int, default=1, help="cases played at once, each with servers of its own")
     parser.add_argument("--random", type=int, default=1, help="how many random cases follow, each with its own seed")
     parser.add_argument("--seconds", type=float, default=120.0, help="length of a random case")
     parser.add_argument("--rate", type=float, default=60.0, help="jobs a second in a random case")
