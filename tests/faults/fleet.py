@@ -23,6 +23,9 @@ START_WITHIN_S = 120.0
 
 SHORT_SCHEDULE = (0.3, 0.5, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5)
 
+_MIGRATING = asyncio.Lock()
+"""Alembic can be at one database at a time in a process."""
+
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
@@ -88,7 +91,8 @@ class Fleet:
 
     async def _begin(self) -> None:
         if not self._plan.is_embedded:
-            await migrate(self._plan.database_url)
+            async with _MIGRATING:
+                await migrate(self._plan.database_url)
         for process in self.processes:
             await process.start()
         for url in self.urls:
