@@ -264,6 +264,9 @@ def load_settings(**overrides: Any) -> Settings:
         SettingsError: some cannot be read, contradict each other, or do not exist.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
+    broken = [f"{name}: is not valid UTF-8" for name in sorted(os.environ) if not _is_text(name, os.environ[name])]
+    if broken:
+        raise SettingsError(broken)
     try:
         settings = Settings(**given)
     except ValidationError as error:
@@ -274,6 +277,11 @@ def load_settings(**overrides: Any) -> Settings:
     if unknown:
         raise SettingsError(unknown)
     return settings
+
+
+def _is_text(name: str, value: str) -> bool:
+    """Bytes that are no UTF-8 come as halves of surrogate pairs (PEP 383)."""
+    return not name.startswith(PREFIX) or value.isascii() or value.encode(errors="replace").decode() == value
 
 
 def unknown_settings(environment: Mapping[str, str]) -> Iterator[str]:

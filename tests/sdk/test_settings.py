@@ -164,3 +164,14 @@ def test_settings_page_tells_the_real_default(name: str) -> None:
         assert float(told) == shown
     else:
         assert told == (written or str(shown))
+
+
+def test_setting_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its value is not shown: it may be a secret."""
+    monkeypatch.setenv("RINGBACK_HOST", "caf\udce9")
+    monkeypatch.setenv("ELSEWHERE", "caf\udce9")
+
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+
+    assert str(refusal.value).splitlines()[-1].strip().endswith("RINGBACK_HOST: is not valid UTF-8")
