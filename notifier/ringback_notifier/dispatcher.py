@@ -135,7 +135,8 @@ class Dispatcher:
                 break
             if not flight.is_slow and not flight.is_answered:
                 flight.is_slow = True
-                flight.lane.trunk.slowed()
+                # one that waits for its rate, or for the store, says nothing of its receiver
+                flight.lane.trunk.slowed(is_its_fault=flight.sent_to is not None)
                 self._count_slow(1)
 
     async def drain(self, grace_s: float) -> None:

@@ -148,10 +148,11 @@ class Lane(Queue):
         if self._rate is not None:
             self._rate.put_back(now)
 
-    def slowed(self) -> None:
-        """One of those in flight has become slow."""
+    def slowed(self, *, is_its_fault: bool = True) -> None:
+        """One of those in flight has become slow: the receiver is, or what came before sending took long."""
         self.slow += 1
-        self._narrow()
+        if is_its_fault:
+            self._narrow()
 
     def answered(self, verdict: Verdict, seconds: float, now: float, dice: float, *, is_probe: bool) -> Circuit | None:
         """An attempt ended; the circuit's new state when that changed it."""

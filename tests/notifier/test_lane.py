@@ -74,6 +74,18 @@ def test_window_is_small_again_when_answers_are_slow_or_bad() -> None:
     assert [one.room(0.0) for one in lanes] == [1, 1, 1]
 
 
+def test_window_stays_when_the_receiver_is_not_what_was_slow() -> None:
+    """One that waited for its rate was not even sent."""
+    wide = lane()
+    answer(wide, 500)
+
+    wide.slowed(is_its_fault=False)
+    for _ in range(WIDEST - 15):
+        wide.leave(0.0, is_probe=False)
+
+    assert wide.room(0.0) == WIDEST - 15
+
+
 def test_slow_lane_has_one_slot_when_slow_receivers_crowd_the_notifier() -> None:
     """Others are not bothered."""
     slow, quick = lane(), lane()
