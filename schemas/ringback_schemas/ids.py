@@ -57,15 +57,21 @@ def _encode(number: int) -> str:
     return "".join([pairs[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
-def uuid7(unix_ms: int, randomness: int) -> int:
-    """A UUIDv7 (RFC 9562, 5.7) as a number: 48 bits of milliseconds, then 74 bits of randomness."""
-    high, low = randomness >> 62 & 0xFFF, randomness & 0x3FFF_FFFF_FFFF_FFFF
+def uuid7(unix_ms: int, rest: int) -> int:
+    """A UUIDv7 (RFC 9562, 5.7) as a number: 48 bits of milliseconds, then 74 bits that make it unique."""
+    high, low = rest >> 62 & 0xFFF, rest & 0x3FFF_FFFF_FFFF_FFFF
     return (unix_ms & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | high << 64 | 0b10 << 62 | low
 
 
 def new_id(kind: str) -> str:
-    """A fresh id such as ``job_01kb3v4r6de0qv8t3kq1x1m9za``."""
-    return f"{kind}_{_encode(uuid7(time.time_ns() // 1_000_000, secrets.randbits(74)))}"
+    """A fresh id such as ``job_01kb3v4r6de0qv8t3kq1x1m9za``.
+
+    The first 12 bits after the milliseconds are the fraction of the millisecond (RFC 9562, 6.2, method 3): what one
+    process makes one after another sorts in that order, to a quarter of a microsecond.
+    """
+    unix_ms, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    fraction = (nanoseconds << 12) // 1_000_000
+    return f"{kind}_{_encode(uuid7(unix_ms, fraction << 62 | secrets.randbits(62)))}"
 
 
 def earliest_id(kind: str, unix_ms: int) -> str:
