@@ -70,9 +70,9 @@ DELIVERY_TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
         }
     ),
     DeliveryState.RETRYING: frozenset({DeliveryState.SENDING, DeliveryState.PENDING, DeliveryState.CANCELLED}),
-    # pending again: a redelivery that somebody asked for
-    DeliveryState.DELIVERED: frozenset({DeliveryState.PENDING}),
-    DeliveryState.EXHAUSTED: frozenset({DeliveryState.PENDING}),
+    # pending again: somebody asked for it by its id; retrying: a replay sends it again, behind what is fresh
+    DeliveryState.DELIVERED: frozenset({DeliveryState.PENDING, DeliveryState.RETRYING}),
+    DeliveryState.EXHAUSTED: frozenset({DeliveryState.PENDING, DeliveryState.RETRYING}),
     DeliveryState.CANCELLED: frozenset(),
 }
 

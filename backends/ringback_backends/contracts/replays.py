@@ -1,8 +1,9 @@
 """The part of the store's contract that keeps replays. The rules of ``contracts.jobs`` hold here too.
 
 A replay walks twice through its tenant's deliveries, in the order of their ids: first it counts what matches, then it
-redelivers (see ``DeliveryStore.redeliver``) what still does. A dry run ends after the first walk. What is meant is
-fixed when the replay is made: deliveries that exist then and are in one of the states then.
+redelivers (see ``DeliveryStore.redeliver``) what still does, as retries, so behind what is fresh, but at the end of the
+line if there is one. A dry run ends after the first walk. What is meant is fixed when the replay is made: deliveries
+that exist then and are in one of the states then.
 
 Each step is one transaction, which moves the place in the walk together with what it does to deliveries. So a step that
 is lost with its process has not happened, and one that has is never repeated: each delivery is redelivered at most once

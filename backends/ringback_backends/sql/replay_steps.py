@@ -5,23 +5,32 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, literal, select, update
+from sqlalchemy import Connection, Row, and_, case, func, literal, select, update
 
 from ringback_backends.sql.arranging import hold_lines
 from ringback_backends.sql.columns import now
 from ringback_backends.sql.deliveries import AFRESH
+from ringback_backends.sql.lane_columns import ITS_LINE
 from ringback_backends.sql.parking import READY
 from ringback_backends.sql.replay_rows import replay_record
 from ringback_backends.sql.replay_walk import first_place, lock_meant, next_deliveries
 from ringback_backends.sql.tables import deliveries, replays
 from ringback_schemas.ids import DeliveryId
 from ringback_schemas.replays import ReplayPace, ReplayRecord, ReplayStep
-from ringback_schemas.states import REPLAY_OPEN, ReplayState
+from ringback_schemas.states import REPLAY_OPEN, DeliveryState, ReplayState
 
 IS_OPEN = replays.c.state.in_([literal(state.value, literal_execute=True) for state in REPLAY_OPEN])
 """Spelt as in the partial index."""
 
 Change = dict[str, Any]
+
+_REPLAYED = AFRESH | {
+    "state": case((ITS_LINE.is_(None), DeliveryState.RETRYING.value), else_=DeliveryState.PENDING.value)
+}
+"""Sent again beside what is fresh, as retries are: a lane lets fresh deliveries go first, and starves neither.
+
+A line has one order for all, in which retries stand at the head: there it is as if somebody had redelivered it.
+"""
 
 
 class _Fate(Enum):
@@ -90,7 +99,7 @@ def _redeliver(
     locked = lock_meant(connection, replay, meant) if meant else []
     sent = tuple(row.id for row in locked if _fate(row) is _Fate.SENT)
     if sent:
-        connection.execute(update(deliveries).where(deliveries.c.id.in_(sent)).values(AFRESH))
+        connection.execute(update(deliveries).where(deliveries.c.id.in_(sent)).values(_REPLAYED))
     change = {"redelivered": replay.redelivered + len(sent)} | _skips(replay, _fates(locked))
     if len(meant) == pace.chunk:
         return sent, change | {"place": meant[-1]}

@@ -19,6 +19,7 @@ from tests.conformance.store.making import (
     registered,
     told,
 )
+from tests.conformance.store.replaying import replay, sent, steps
 
 RETRYING, EXHAUSTED = DeliveryState.RETRYING, DeliveryState.EXHAUSTED
 ROOMS = LaneRooms(others=100)
@@ -178,6 +179,17 @@ async def test_redelivery_stands_at_the_end_of_the_line(store: Store, owner: Ins
 
     assert again is not None
     assert again.waits_for is WaitReason.FIFO
+    assert await order(store, owner, endpoint) == [ids[1], ids[2], ids[0]]
+
+
+async def test_replayed_delivery_stands_at_the_end_of_the_line(store: Store, owner: InstanceId) -> None:
+    """Not at its head, where retries stand."""
+    endpoint = await registered(store, FIFO)
+    ids = await told(store, owner, 3)
+    await store.record_attempts([attempted(await head(store, owner, endpoint))])
+    await replay(store, states=(DeliveryState.DELIVERED,))
+
+    assert sent(await steps(store)) == [ids[0]]
     assert await order(store, owner, endpoint) == [ids[1], ids[2], ids[0]]
 
 

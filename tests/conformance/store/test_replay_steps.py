@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ringback_backends.contracts.store import Store
-from ringback_schemas.ids import DEFAULT_TENANT, DeliveryId, InstanceId
+from ringback_schemas.deliveries import DeliveryKind, NewDelivery, WaitReason
+from ringback_schemas.ids import DEFAULT_TENANT, DeliveryId, InstanceId, new_delivery_id
+from ringback_schemas.lanes import LaneRoom, LaneRooms, LaneTurn
 from ringback_schemas.states import DeliveryState, ReplayState
-from tests.conformance.store.making import event
+from tests.conformance.store.making import DESTINATION, URL, event
 from tests.conformance.store.replaying import EXHAUSTED, SMALL, found, replay, sent, settled, states, steps
 
 
@@ -43,7 +45,7 @@ async def test_cancel_stops_a_replay_where_it_is(store: Store, owner: InstanceId
     assert cancelled is not None
     assert (cancelled.state, cancelled.redelivered) == (ReplayState.CANCELLED, len(redelivered))
     assert await steps(store) == []
-    assert await states(store, wanted) == [DeliveryState.PENDING] * len(redelivered) + [EXHAUSTED] * (
+    assert await states(store, wanted) == [DeliveryState.RETRYING] * len(redelivered) + [EXHAUSTED] * (
         6 - len(redelivered)
     )
     assert await store.cancel_replay(DEFAULT_TENANT, made.id) == cancelled
@@ -84,3 +86,21 @@ async def test_replay_waits_while_much_is_due(store: Store, owner: InstanceId) -
     assert (await found(store, made)).is_counted
     await store.claim_due_deliveries(owner, 1)
     assert sent(await steps(store, full)) == wanted[:2]
+
+
+async def test_lane_lets_fresh_deliveries_go_before_replayed_ones(store: Store, owner: InstanceId) -> None:
+    """What comes after a replay does not queue behind all of it, and the replay has its share."""
+    old = await settled(store, owner, 3)
+    await replay(store)
+    await steps(store)
+    fresh = new_delivery_id()
+    new = NewDelivery(fresh, DeliveryKind.CALLBACK, URL, DESTINATION)
+    await store.add_event(replace(event(None, deliveries=0), deliveries=(new,)))
+    full = LaneRooms(others=100, named=[LaneRoom(DESTINATION, 0, WaitReason.RATE)])
+    await store.claim_due_in_lanes(owner, 10, full)
+
+    first = await store.claim_waiting(owner, [LaneTurn(DESTINATION, 1, 0)])
+    others = await store.claim_waiting(owner, [LaneTurn(DESTINATION, 3, 1)])
+
+    assert [one.delivery.id for one in first] == [fresh]
+    assert [one.delivery.id for one in others] == old

@@ -89,13 +89,13 @@ async def test_dry_run_tells_what_a_real_one_redelivers(api: Api) -> None:
     await exhausted(api, 3)
 
     dry = await carried_out(api, await made(api, dry_run=True))
-    waiting = (await api.call("GET", "/v1/deliveries?state=pending")).body["items"]
+    waiting = (await api.call("GET", "/v1/deliveries?state=retrying")).body["items"]
     real = await carried_out(api, await made(api))
 
     assert (dry.state, dry.done, dry.counted, dry.matched, dry.redelivered) == ("done", True, True, 3, 0)
     assert waiting == []
     assert (real.state, real.matched, real.redelivered) == ("done", 3, 3)
-    assert len((await api.call("GET", "/v1/deliveries?state=pending")).body["items"]) == 3
+    assert len((await api.call("GET", "/v1/deliveries?state=retrying")).body["items"]) == 3
 
 
 async def test_replay_can_be_cancelled_twice(api: Api) -> None:
