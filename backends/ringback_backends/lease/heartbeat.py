@@ -19,6 +19,7 @@ import structlog
 
 from ringback_backends.contracts.errors import StoreUnavailable
 from ringback_backends.contracts.instances import InstanceStore
+from ringback_backends.lease.outages import Outage
 from ringback_schemas.instances import NewInstance
 
 StoreFactory = Callable[[], AbstractAsyncContextManager[InstanceStore]]
@@ -46,6 +47,7 @@ class Heartbeat:
         self._open_store = open_store
         self._interval_s = interval_s
         self._last_beat = -math.inf
+        self._outage = Outage()
         self._is_draining = False
         self._is_stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,9 +135,14 @@ class Heartbeat:
             async with asyncio.timeout(self._interval_s):
                 await store.beat(self._instance, is_draining=self._is_draining)
         except (StoreUnavailable, TimeoutError) as error:
-            log.warning("heartbeat_missed", instance_id=self._instance.id, reason=str(error) or "too slow")
+            reason = str(error) or "too slow"
+            if self._outage.is_news(error.remedy if isinstance(error, StoreUnavailable) else reason):
+                log.warning("heartbeat_missed", instance_id=self._instance.id, reason=reason)
             return False
         self._last_beat = _now()
+        after_s = self._outage.over()
+        if after_s is not None:
+            log.info("heartbeat_resumed", instance_id=self._instance.id, after_s=round(after_s, 1))
         return True
 
     async def _leave(self, store: InstanceStore) -> None:

@@ -2,16 +2,12 @@
 
 import asyncio
 import random
-import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 import structlog
 
 from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
-
-REMIND_S = 60.0
-"""How often an outage that goes on is told again."""
+from ringback_backends.lease.outages import Outage
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +26,7 @@ class Rounds(ABC):
         self._every_s = every_s
         self._stopping = asyncio.Event()
         self._awake = asyncio.Event()
-        self._outage: _Outage | None = None
+        self._outage = Outage()
 
     @abstractmethod
     async def round(self) -> bool:
@@ -68,30 +64,14 @@ class Rounds(ABC):
         try:
             goes_on = await self.round()
         except StoreUnavailable as error:
-            self._tell(error)
+            if self._outage.is_news(error.remedy):
+                log.warning("round_skipped", loop=self.name, reason=str(error))
             return False
         except RowRefused as error:
-            log.warning("round_refused", loop=self.name, reason=str(error))
+            if self._outage.is_news(str(error)):
+                log.warning("round_refused", loop=self.name, reason=str(error))
             return False
-        if self._outage is not None:
-            log.info("round_resumed", loop=self.name, after_s=round(time.monotonic() - self._outage.since, 1))
-            self._outage = None
+        after_s = self._outage.over()
+        if after_s is not None:
+            log.info("round_resumed", loop=self.name, after_s=round(after_s, 1))
         return goes_on
-
-    def _tell(self, error: StoreUnavailable) -> None:
-        """When an outage begins, when it turns out to be another one, and from time to time: not at every round."""
-        now, outage = time.monotonic(), self._outage
-        if outage is not None and outage.remedy == error.remedy and now < outage.told_at + REMIND_S:
-            return
-        log.warning("round_skipped", loop=self.name, reason=str(error))
-        self._outage = _Outage(now if outage is None else outage.since, now, error.remedy)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outage:
-    """A store that is away."""
-
-    since: float
-    told_at: float
-    """Seconds of the monotonic clock, as ``since``."""
-    remedy: str

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from ringback_backends.contracts.errors import SchemaMismatch, StoreUnavailable
 from ringback_backends.contracts.instances import InstanceStore
@@ -77,6 +78,18 @@ async def test_heart_survives_an_outage_and_waits_for_the_first_beat() -> None:
         assert heartbeat.age_s < 5
 
     assert store.left == 1
+
+
+async def test_outage_is_told_when_it_begins_and_when_it_ends() -> None:
+    """Not at every beat that is missed."""
+    store = Beats()
+    store.failures = [StoreUnavailable("beat", "away") for _ in range(5)]
+
+    with capture_logs() as lines:
+        async with Heartbeat(an_instance(), store.open, interval_s=0.02):
+            pass
+
+    assert [line["event"] for line in lines] == ["heartbeat_missed", "heartbeat_resumed"]
 
 
 async def test_draining_is_told_at_once() -> None:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from ringback_backends.contracts.errors import StoreUnavailable
-from ringback_backends.lease import rounds
+from ringback_backends.contracts.errors import RowRefused, StoreError, StoreUnavailable
+from ringback_backends.lease import outages
 from ringback_backends.lease.rounds import Rounds
 
 AWAY = StoreUnavailable("test", "refused")
 ABSENT = StoreUnavailable("test", "refused", remedy="create it")
+REFUSED = RowRefused("test", "too large")
 
 
 class Loop(Rounds):
@@ -18,7 +19,7 @@ class Loop(Rounds):
 
     name = "loop"
 
-    def __init__(self, rounds: Sequence[StoreUnavailable | None]) -> None:
+    def __init__(self, rounds: Sequence[StoreError | None]) -> None:
         super().__init__(every_s=0.0)
         self._rounds = list(rounds)
 
@@ -32,7 +33,7 @@ class Loop(Rounds):
         return False
 
 
-async def told(*of_rounds: StoreUnavailable | None) -> list[str]:
+async def told(*of_rounds: StoreError | None) -> list[str]:
     """The events in the log of a loop with these rounds."""
     with capture_logs() as lines:
         await Loop(of_rounds).run()
@@ -54,8 +55,13 @@ async def test_outage_is_told_again_when_it_turns_out_to_be_another() -> None:
     assert await told(AWAY, AWAY, ABSENT, ABSENT) == ["round_skipped", "round_skipped"]
 
 
+async def test_value_that_is_refused_at_every_round_is_told_once() -> None:
+    """It will be, until somebody does something about its row."""
+    assert await told(REFUSED, REFUSED, REFUSED, None) == ["round_refused", "round_resumed"]
+
+
 async def test_outage_that_lasts_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks at the last minutes of the log sees it."""
-    monkeypatch.setattr(rounds, "REMIND_S", 0.0)
+    monkeypatch.setattr(outages, "REMIND_S", 0.0)
 
     assert await told(AWAY, AWAY, AWAY) == ["round_skipped"] * 3
