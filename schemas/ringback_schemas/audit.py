@@ -10,6 +10,9 @@ from ringback_schemas.ids import AuditId, TenantId
 CLI_ACTOR = "cli"
 """Whoever works on the store itself, by commands: no API key says who that is."""
 
+BOOTSTRAP_ACTOR = "bootstrap"
+"""A front end that makes the key of its settings."""
+
 
 class AuditAction(StrEnum):
     """What is on record: written before it is done, so that nothing happens unseen, though some of it then fails."""
@@ -36,7 +39,7 @@ class NewAuditEntry:
     tenant_id: TenantId
     """Whose things are touched."""
     actor: str
-    """The id of the API key that asked, or ``CLI_ACTOR``."""
+    """The id of the API key that asked, ``CLI_ACTOR`` or ``BOOTSTRAP_ACTOR``."""
     action: AuditAction
     target: str
     """The id of what is touched."""

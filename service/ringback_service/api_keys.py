@@ -21,8 +21,12 @@ async def keep_key(
     tenants: TenantStore, key_id: KeyId, tenant_id: TenantId, name: str, scopes: frozenset[Scope], api_key: str
 ) -> ApiKeyRecord:
     """Store a key: its SHA-256 and its first characters only. Raises as the store."""
-    digest = hashlib.sha256(api_key.encode()).digest()
-    return await tenants.create_key(key_id, tenant_id, name, scopes, digest, api_key[:HINT_CHARACTERS])
+    return await tenants.create_key(key_id, tenant_id, name, scopes, hash_key(api_key), api_key[:HINT_CHARACTERS])
+
+
+def hash_key(api_key: str) -> bytes:
+    """What the store knows a key by."""
+    return hashlib.sha256(api_key.encode()).digest()
 
 
 def show_key(key: ApiKeyRecord) -> KeyBody:
