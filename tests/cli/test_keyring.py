@@ -1,6 +1,7 @@
 """What commands that work on the store itself leave in the audit log."""
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -44,3 +45,11 @@ def test_key_of_another_tenant_is_on_its_own_record(run: Run, api: Api) -> None:
 
     assert [entry[:2] for entry in records(api, made["id"], made["key"])] == [("cli", "key.created")]
     assert records(api, made["id"]) == []
+
+
+def test_store_that_was_never_migrated_is_told_in_words(run: Run, tmp_path: Path) -> None:
+    """Whichever command comes upon it first, with SQLite too."""
+    ended = run("keys", "list", RINGBACK_DATABASE_URL=f"sqlite:///{tmp_path}/fresh.db")
+
+    assert ended.code != 0
+    assert "run `ringback migrate`" in ended.err

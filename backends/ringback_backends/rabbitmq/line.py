@@ -3,6 +3,7 @@
 import asyncio
 from typing import Self, cast
 
+from aio_pika.exceptions import InvalidFrameError
 from aiormq import Channel
 from aiormq.abc import AbstractConnection
 from yarl import URL
@@ -18,6 +19,12 @@ STEP_S = 10.0
 """The most that one question to the server may take."""
 
 CLOSE_S = 2.0
+
+_NOT_OPENED = (
+    "RabbitMQ does not open the virtual host in RINGBACK_BROKER_URL: "
+    "there is none of that name, or this user may not use it"
+)
+"""The server closes the connection in the place of an answer; aiormq keeps neither its code nor its words."""
 
 
 class Line:
@@ -46,9 +53,11 @@ class Line:
             with own_cancellation_only():
                 async with asyncio.timeout(HANDSHAKE_S):
                     await connection.connect()
-        except BaseException:
+        except BaseException as error:
             connection.socket.cut()
             await _bury(connection)
+            if isinstance(error, InvalidFrameError):
+                raise ConnectionLost(_NOT_OPENED) from error
             raise
         if connection.transport is None:
             raise ConnectionLost("closed while it was made")

@@ -76,6 +76,7 @@ def _with_store(tenant_id: str | None, work: Callable[[Store, TenantId], Awaitab
 
     async def main() -> T:
         async with _opened(settings) as store:
+            await store.ping()  # tells of a schema that is absent or not ours, before anything else can
             if tenant == DEFAULT_TENANT:
                 await store.create_tenant(tenant, "default")
             elif await store.get_tenant(tenant) is None:

@@ -228,6 +228,17 @@ async def test_a_wrong_password_is_told_without_it(vhost: VirtualHost) -> None:
     await broker.close()
 
 
+async def test_a_virtual_host_that_is_absent_is_told_in_words(vhost: VirtualHost) -> None:
+    """What is to be looked at, not what the driver expected."""
+    parts = urlsplit(vhost.url)
+    broker = RabbitBroker(urlunsplit(parts._replace(path="/nosuchvhost")))
+
+    await broker.start()
+
+    assert broker.status.detail.startswith("RabbitMQ does not open the virtual host in RINGBACK_BROKER_URL")
+    await broker.close()
+
+
 async def test_a_user_who_may_not_configure_uses_what_is_there(broker: RabbitBroker, vhost: VirtualHost) -> None:
     """An operator may make the topology and give the processes no right to change it."""
     queue, envelope, name = fresh_queue(), jobs(), f"plain-{secrets.token_hex(4)}"
