@@ -60,6 +60,22 @@ async def test_dry_run_counts_what_the_real_one_sends(world: World) -> None:
     assert {attempts_of(one)[-1].verdict for one in deliveries} == {"delivered"}
 
 
+async def test_fresh_webhook_does_not_queue_behind_a_replay(world: World) -> None:
+    """An endpoint that takes twenty a second, and sixty that it is to have again."""
+    await world.register(rate_limit_per_s=20)
+    for job in [await world.event(number) for number in range(60)]:
+        await world.ended(job)
+    replayed = await done(world, await replay(world, filter={"states": ["delivered"]}))
+
+    fresh = await world.event("fresh")
+    requests = await world.arrivals(60 + 60 + 1)
+    event_id = (await world.ended(fresh)).event_id
+
+    assert replayed.redelivered == 60
+    assert event_id in {request.webhook_id for request in requests}
+    assert requests[-1].webhook_id != event_id, "it came after all the others"
+
+
 @pytest.mark.timeout(300)
 async def test_replay_of_10001_survives_a_kill(tmp_path: Path) -> None:
     """BB-74: killed halfway it goes on by itself; each is made due once, and what was in flight may come twice."""
