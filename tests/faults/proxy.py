@@ -35,6 +35,8 @@ class _Weather:
         self.delay_s = 0.0
         self.flows = asyncio.Event()
         self.flows.set()
+        self.passed = 0
+        """Bytes that were passed on."""
 
 
 class _Pipe:
@@ -67,6 +69,7 @@ class _Pipe:
                 self._writer.write_eof()
                 return
             self._writer.write(chunk)
+            self._weather.passed += len(chunk)
             await self._writer.drain()
 
 
@@ -122,6 +125,10 @@ class TcpProxy:
     def connections(self) -> int:
         """How many are open now."""
         return len(self._connections)
+
+    def passed(self, direction: Direction) -> int:
+        """Bytes that were passed on in this direction so far, on all connections together."""
+        return self._weather[direction].passed
 
     async def accept(self) -> None:
         """Take new connections (again)."""

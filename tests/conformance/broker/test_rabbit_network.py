@@ -153,19 +153,20 @@ async def test_publishes_are_under_way_together_when_the_network_is_slow(broker:
         await asyncio.gather(*[broker.publish(queue, jobs()) for _ in range(200)])
 
 
-async def unconfirmed(broker: RabbitBroker, proxy: TcpProxy) -> list[asyncio.Task[None]]:
-    """Three hundred publishes that are under way; whatever RabbitMQ says to them is held back."""
+async def unconfirmed(broker: RabbitBroker, proxy: TcpProxy, count: int) -> list[asyncio.Task[None]]:
+    """So many publishes that are under way; whatever RabbitMQ says to them is held back."""
     queue = fresh_queue()
     await broker.publish(queue, jobs())
     proxy.hold(Direction.TO_CLIENT)
-    publishes = [asyncio.create_task(broker.publish(queue, jobs())) for _ in range(300)]
-    await asyncio.sleep(0.05)
+    before = proxy.passed(Direction.TO_SERVER)
+    publishes = [asyncio.create_task(broker.publish(queue, jobs())) for _ in range(count)]
+    await eventually(lambda: proxy.passed(Direction.TO_SERVER) > before, what="publishes to be on their way")
     return publishes
 
 
 async def test_every_publish_ends_when_connections_are_cut_beneath_it(broker: RabbitBroker, proxy: TcpProxy) -> None:
     """Confirmed or ``BrokerUnavailable``: never the driver's ``CancelledError``, which nobody asked for."""
-    publishes = await unconfirmed(broker, proxy)
+    publishes = await unconfirmed(broker, proxy, 300)
 
     proxy.cut()
     outcomes = await asyncio.gather(*publishes, return_exceptions=True)
@@ -175,7 +176,7 @@ async def test_every_publish_ends_when_connections_are_cut_beneath_it(broker: Ra
 
 async def test_publish_goes_over_the_next_connection_when_its_own_is_cut(broker: RabbitBroker, proxy: TcpProxy) -> None:
     """A blip costs no wake-up: what was not confirmed is published once more, within the same deadline."""
-    publishes = await unconfirmed(broker, proxy)
+    publishes = await unconfirmed(broker, proxy, 300)
 
     proxy.cut()
     proxy.heal()
@@ -246,11 +247,7 @@ async def test_receive_goes_on_waiting_when_the_connection_is_lost(broker: Rabbi
 
 async def test_cancelling_a_publish_cancels_it(broker: RabbitBroker, proxy: TcpProxy) -> None:
     """Our own cancellation goes on, as it must."""
-    queue = fresh_queue()
-    await broker.publish(queue, jobs())
-    proxy.hold(Direction.TO_CLIENT)
-    publishing = asyncio.create_task(broker.publish(queue, jobs()))
-    await asyncio.sleep(0.05)
+    (publishing,) = await unconfirmed(broker, proxy, 1)
 
     publishing.cancel()
 
