@@ -20,20 +20,20 @@ async def bootstrap(store: Store, api_key: str | None) -> None:
     Raises:
         SchemaMismatch: the schema is not ours.
     """
+    key_id = KeyId(new_id("key"))
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(StoreUnavailable),
         wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_S),
         reraise=True,
     ):
         with attempt:
-            await _make(store, api_key)
+            await _make(store, api_key, key_id)
 
 
-async def _make(store: Store, api_key: str | None) -> None:
+async def _make(store: Store, api_key: str | None, key_id: KeyId) -> None:
     await store.create_tenant(DEFAULT_TENANT, "default")
     if api_key is None or await store.find_key(hash_key(api_key)) is not None:
         return
-    key_id = KeyId(new_id("key"))
     # front ends that start together on a fresh store may each leave an entry, and one of them makes the key
     detail = {"scopes": " ".join(sorted(ALL_SCOPES))}
     created = NewAuditEntry(new_audit_id(), DEFAULT_TENANT, BOOTSTRAP_ACTOR, AuditAction.KEY_CREATED, key_id, detail)

@@ -135,9 +135,8 @@ class Heartbeat:
             async with asyncio.timeout(self._interval_s):
                 await store.beat(self._instance, is_draining=self._is_draining)
         except (StoreUnavailable, TimeoutError) as error:
-            reason = str(error) or "too slow"
-            if self._outage.is_news(error.remedy if isinstance(error, StoreUnavailable) else reason):
-                log.warning("heartbeat_missed", instance_id=self._instance.id, reason=reason)
+            if self._outage.is_news(error.remedy if isinstance(error, StoreUnavailable) else ""):
+                log.warning("heartbeat_missed", instance_id=self._instance.id, reason=str(error) or "too slow")
             return False
         self._last_beat = _now()
         after_s = self._outage.over()

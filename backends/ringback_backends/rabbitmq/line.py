@@ -22,7 +22,7 @@ CLOSE_S = 2.0
 
 _NOT_OPENED = (
     "RabbitMQ does not open the virtual host in RINGBACK_BROKER_URL: "
-    "there is none of that name, or this user may not use it"
+    "there is none of that name, this user may not use it, or it takes no more connections (its log says which)"
 )
 """The server closes the connection in the place of an answer; aiormq keeps neither its code nor its words."""
 
