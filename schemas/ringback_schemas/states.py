@@ -70,7 +70,7 @@ DELIVERY_TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
         }
     ),
     DeliveryState.RETRYING: frozenset({DeliveryState.SENDING, DeliveryState.PENDING, DeliveryState.CANCELLED}),
-    # pending again: somebody asked for it by its id; retrying: a replay sends it again, behind what is fresh
+    # pending again: redelivered by its id, or replayed into a line; retrying: replayed, behind what is fresh
     DeliveryState.DELIVERED: frozenset({DeliveryState.PENDING, DeliveryState.RETRYING}),
     DeliveryState.EXHAUSTED: frozenset({DeliveryState.PENDING, DeliveryState.RETRYING}),
     DeliveryState.CANCELLED: frozenset(),

@@ -46,7 +46,10 @@ class LaneStore(Protocol):
         """
 
     async def set_aside(self, owner: InstanceId, deliveries: Sequence[DeliveryRef], reason: WaitReason) -> list[bool]:
-        """Give back what was claimed and not begun, as it was before, to wait; False for what is not the owner's."""
+        """Give back what was claimed and not begun, to wait; False for what is not the owner's.
+
+        As if it had not been claimed; what was tried before waits as a retry, though it was redelivered since.
+        """
 
     async def waiting_lanes(self, after: str, limit: int) -> list[str]:
         """Lanes with something set aside or in line, in order, beginning after that one; "" begins with the first."""

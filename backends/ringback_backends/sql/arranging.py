@@ -126,7 +126,10 @@ def _move(connection: Connection, step: _Step) -> None:
 
 
 def _line_up(connection: Connection, step: _Step) -> None:
-    """In the order of events, each by its number so many microseconds before the change; what was tried goes first."""
+    """In the order of events, each by its number so many microseconds before the change; what failed goes first.
+
+    What a replay sends again has not failed in this schedule: it has its place among the fresh ones.
+    """
     endpoint = step.endpoint
     if endpoint.arranged_at is None:
         return
@@ -134,10 +137,12 @@ def _line_up(connection: Connection, step: _Step) -> None:
     aside = or_(deliveries.c.waits_for.is_(None), deliveries.c.waits_for != WaitReason.FIFO.value)
     connection.execute(_change(step, and_(is_due, aside)).values(waits_for=WaitReason.FIFO.value))
     pending = deliveries.c.state == literal(DeliveryState.PENDING.value, literal_execute=True)
-    numbered = _numbered(and_(step.part, is_due, pending)).subquery()
+    fresh = or_(pending, deliveries.c.tries == 0)
+    numbered = _numbered(and_(step.part, is_due, fresh)).subquery()
     later = literal(endpoint.arranged_seq) - numbered.c.seq
     at = microseconds_before(literal(endpoint.arranged_at, Moment()), later)
-    connection.execute(update(deliveries).where(deliveries.c.id == numbered.c.id).values(next_attempt_at=at))
+    in_order = {"state": DeliveryState.PENDING.value, "next_attempt_at": at}
+    connection.execute(update(deliveries).where(deliveries.c.id == numbered.c.id).values(in_order))
 
 
 def _numbered(condition: ColumnElement[bool]) -> Select[Any]:

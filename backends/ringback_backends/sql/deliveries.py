@@ -66,13 +66,13 @@ WITH RECURSIVE waiting (destination) AS (
 SELECT destination FROM waiting WHERE destination IS NOT NULL LIMIT :most
 """)
 
-_WAS_TRIED_IN_LINE = and_(IN_LINE, deliveries.c.attempt > 1)
-"""Given back, it is still the head of its line: a fresh one stands by its time, and that of a retry is late."""
+_READY_AGAIN = case((deliveries.c.attempt > 1, DeliveryState.RETRYING.value), else_=DeliveryState.PENDING.value)
+"""What is given back is a fresh one, or a retry: behind what is fresh, or still the head of its line.
 
-RELEASED = {
-    "state": case((_WAS_TRIED_IN_LINE, DeliveryState.RETRYING.value), else_=DeliveryState.PENDING.value),
-    "owner": None,
-}
+A replay's is a retry too, and so is one that was redelivered by its id: here nothing tells them apart.
+"""
+
+RELEASED = {"state": _READY_AGAIN, "owner": None}
 
 AFRESH: dict[str, Any] = {
     "state": DeliveryState.PENDING.value,
@@ -199,11 +199,9 @@ def _attempt(row: Row[Any]) -> DeliveryAttempt:
 
 
 def _as_before(reason: WaitReason) -> dict[str, Any]:
-    """As if it had not been claimed: nobody has seen the attempt, so its number is given again."""
-    was_tried = or_(deliveries.c.tries > 0, _WAS_TRIED_IN_LINE)
-    ready = case((was_tried, DeliveryState.RETRYING.value), else_=DeliveryState.PENDING.value)
+    """Nobody has seen the attempt, so its number is given again."""
     waits_for = case((IN_LINE, WaitReason.FIFO.value), else_=reason.value)
-    return {"state": ready, "owner": None, "attempt": deliveries.c.attempt - 1, "waits_for": waits_for}
+    return {"state": _READY_AGAIN, "owner": None, "attempt": deliveries.c.attempt - 1, "waits_for": waits_for}
 
 
 def is_held(owner: InstanceId, ref: DeliveryRef) -> ColumnElement[bool]:

@@ -105,9 +105,13 @@ def _of_target(replay: ReplayRecord) -> list[ColumnElement[bool]]:
 
 
 def _in_state(replay: ReplayRecord) -> list[ColumnElement[bool]]:
-    """That it is in one of the wanted states, and was so when the replay was made."""
+    """That it is in one of the wanted states, and was so when the replay was made.
+
+    One without a try in its schedule does not wait for a retry: another replay has made it due.
+    """
     states = [literal(state.value, literal_execute=True) for state in replay.filter.states]
-    return [deliveries.c.state.in_(states), replay.created_at >= _SETTLED_AT]
+    was_tried = or_(deliveries.c.state != DeliveryState.RETRYING.value, deliveries.c.tries > 0)
+    return [deliveries.c.state.in_(states), was_tried, replay.created_at >= _SETTLED_AT]
 
 
 def _matches(pattern: str) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ from ringback_schemas.ids import DEFAULT_TENANT, InstanceId
 from ringback_schemas.states import DeliveryState
 from tests.conformance.store.lines import FIFO, head, order, turn
 from tests.conformance.store.making import SETTINGS, attempted, delivery_now, delivery_ref, registered, told
+from tests.conformance.store.replaying import replay, sent, steps
 
 RETRYING = DeliveryState.RETRYING
 
@@ -50,6 +51,25 @@ async def test_endpoint_that_becomes_a_line_orders_what_waits(store: Store, owne
     assert lined is not None
     assert await store.claim_due_deliveries(owner, 50) == []
     assert await order(store, owner, lined) == ids
+
+
+async def test_endpoint_that_becomes_a_line_orders_what_is_replayed(store: Store, owner: InstanceId) -> None:
+    """Among what waits, by its event; one that fails then holds up the rest, as any."""
+    endpoint = await registered(store)
+    ids = await told(store, owner, 20)
+    await store.record_attempts([attempted(one) for one in await store.claim_deliveries(owner, ids, 20)])
+    await replay(store, states=(DeliveryState.DELIVERED,))
+    assert sorted(sent(await steps(store))) == sorted(ids)
+
+    lined = await store.update_endpoint(DEFAULT_TENANT, endpoint.id, endpoint.version, FIFO)
+
+    assert lined is not None
+    first = await head(store, owner, lined)
+    await store.record_attempts([attempted(first, RETRYING, 3600.0)])
+    assert first.delivery.id == ids[0]
+    assert await store.claim_waiting(owner, [turn(lined)]) == []
+    await store.redeliver(DEFAULT_TENANT, ids[0])
+    assert await order(store, owner, lined) == [*ids[1:], ids[0]]
 
 
 async def test_endpoint_that_is_no_line_any_more_frees_what_waits(store: Store, owner: InstanceId) -> None:

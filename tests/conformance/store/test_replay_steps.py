@@ -9,7 +9,7 @@ from ringback_schemas.deliveries import DeliveryKind, NewDelivery, WaitReason
 from ringback_schemas.ids import DEFAULT_TENANT, DeliveryId, InstanceId, new_delivery_id
 from ringback_schemas.lanes import LaneRoom, LaneRooms, LaneTurn
 from ringback_schemas.states import DeliveryState, ReplayState
-from tests.conformance.store.making import DESTINATION, URL, event
+from tests.conformance.store.making import DESTINATION, URL, delivery_ref, event
 from tests.conformance.store.replaying import EXHAUSTED, SMALL, found, replay, sent, settled, states, steps
 
 
@@ -88,19 +88,54 @@ async def test_replay_waits_while_much_is_due(store: Store, owner: InstanceId) -
     assert sent(await steps(store, full)) == wanted[:2]
 
 
+async def fresh_behind(store: Store, owner: InstanceId) -> DeliveryId:
+    """A delivery that comes now; it waits with all that is due for the same destination."""
+    new = NewDelivery(new_delivery_id(), DeliveryKind.CALLBACK, URL, DESTINATION)
+    await store.add_event(replace(event(None, deliveries=0), deliveries=(new,)))
+    full = LaneRooms(others=100, named=[LaneRoom(DESTINATION, 0, WaitReason.RATE)])
+    await store.claim_due_in_lanes(owner, 10, full)
+    return new.id
+
+
+async def taken(store: Store, owner: InstanceId, room: int, retries: int) -> list[DeliveryId]:
+    """What a turn of that destination's lane takes."""
+    claimed = await store.claim_waiting(owner, [LaneTurn(DESTINATION, room, retries)])
+    return [one.delivery.id for one in claimed]
+
+
 async def test_lane_lets_fresh_deliveries_go_before_replayed_ones(store: Store, owner: InstanceId) -> None:
     """What comes after a replay does not queue behind all of it, and the replay has its share."""
     old = await settled(store, owner, 3)
     await replay(store)
     await steps(store)
-    fresh = new_delivery_id()
-    new = NewDelivery(fresh, DeliveryKind.CALLBACK, URL, DESTINATION)
-    await store.add_event(replace(event(None, deliveries=0), deliveries=(new,)))
-    full = LaneRooms(others=100, named=[LaneRoom(DESTINATION, 0, WaitReason.RATE)])
-    await store.claim_due_in_lanes(owner, 10, full)
+    fresh = await fresh_behind(store, owner)
 
-    first = await store.claim_waiting(owner, [LaneTurn(DESTINATION, 1, 0)])
-    others = await store.claim_waiting(owner, [LaneTurn(DESTINATION, 3, 1)])
+    assert await taken(store, owner, 1, 0) == [fresh]
+    assert await taken(store, owner, 3, 1) == old
 
-    assert [one.delivery.id for one in first] == [fresh]
-    assert [one.delivery.id for one in others] == old
+
+async def test_replayed_deliveries_that_are_given_back_stay_behind_fresh_ones(store: Store, owner: InstanceId) -> None:
+    """There was no room for one of them, its notifier stopped before it sent the other."""
+    old = await settled(store, owner, 2)
+    await replay(store)
+    await steps(store)
+    refs = [delivery_ref(one) for one in await store.claim_deliveries(owner, old, 2)]
+
+    await store.set_aside(owner, refs[:1], WaitReason.RATE)
+    await store.release_deliveries(owner, refs[1:])
+
+    fresh = await fresh_behind(store, owner)
+    assert await states(store, old) == [DeliveryState.RETRYING] * 2
+    assert await taken(store, owner, 1, 0) == [fresh]
+
+
+async def test_replay_of_retries_leaves_what_another_replay_sends(store: Store, owner: InstanceId) -> None:
+    """Nothing waited for a retry when it was made; what the other one made due does not either."""
+    wanted = await settled(store, owner, 3)
+    first = await replay(store)
+    second = await replay(store, states=(DeliveryState.RETRYING,))
+
+    redelivered = sent(await steps(store))
+
+    assert redelivered == wanted
+    assert [(await found(store, made)).matched for made in (first, second)] == [3, 0]
