@@ -1,5 +1,6 @@
 """A store that is away when a test wants it to be."""
 
+import asyncio
 from typing import Any
 
 from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
@@ -14,6 +15,8 @@ class Outage:
         self.away: set[str] = set()
         self.lost_answers: set[str] = set()
         """Operations that happen, and whose answers do not come."""
+        self.late_answers: dict[str, asyncio.Event] = {}
+        """Operations that happen, and whose answers come when the event is set."""
         self.refuses: set[str] = set()
         """Operations whose values it will not have."""
         self.calls: list[str] = []
@@ -33,6 +36,8 @@ class Outage:
                 self.refused += 1
                 raise RowRefused(name, "not wanted by the test")
             answer = await method(*args, **kwargs)
+            if name in self.late_answers:
+                await self.late_answers[name].wait()
             if name in self.lost_answers:
                 self.refused += 1
                 raise StoreUnavailable(name, "answer lost by the test")

@@ -100,6 +100,13 @@ class Intake(Generic[Claimed]):
             )
         )
         self._failures = 0
+        self._claims = 0
+        self._claim: int | None = None
+
+    @property
+    def claim_under_way(self) -> int | None:
+        """The number of the claim that is under way, until the consumer has taken what it brought; absent: none is."""
+        return self._claim
 
     async def run(self) -> None:
         """Feed the consumer until ``stop``; then whatever is in hand and not claimed goes back."""
@@ -177,7 +184,7 @@ class Intake(Generic[Claimed]):
     async def _guarded(self, step: Callable[[], Awaitable[None]]) -> None:
         """One step; while the store is away it is repeated with growing, jittered pauses and nothing is acked."""
         try:
-            await step()
+            await self._claiming(step)
         except StoreUnavailable as error:
             self._failures += 1
             pause = min(LONGEST_BACKOFF_S, 0.05 * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1)  # noqa: S311 - jitter
@@ -185,6 +192,14 @@ class Intake(Generic[Claimed]):
             await self._nap(pause)
         else:
             self._failures = 0
+
+    async def _claiming(self, step: Callable[[], Awaitable[None]]) -> None:
+        self._claims += 1
+        self._claim = self._claims
+        try:
+            await step()
+        finally:
+            self._claim = None
 
     async def _poll(self) -> None:
         limit = self._work.room()

@@ -89,7 +89,9 @@ class Notifier:
             Terms(owner, plan.schedule_s, plan.concurrency, plan.lane),
             observer=observer,
         )
-        self._strays = Strays(store, announcer, owner, self._dispatcher.holds, every_s=plan.strays_every_s)
+        self._strays = Strays(
+            store, announcer, owner, self._dispatcher.holds, self._claim_under_way, every_s=plan.strays_every_s
+        )
         self._claims = Claims(store, owner, self._dispatcher, self._limits_of)
         self._peers = Peers(store, self._dispatcher.lanes.share, silent_s=plan.silent_s, every_s=plan.peers_every_s)
         self._broker = broker
@@ -129,6 +131,9 @@ class Notifier:
                 await self._dispatcher.drain(self._plan.grace_s)
                 for task in beside:
                     task.cancel()
+
+    def _claim_under_way(self) -> int | None:
+        return None if self._intake is None else self._intake.claim_under_way
 
     async def _limits_of(self, endpoint_id: EndpointId) -> Limits:
         endpoint = await self._letters.endpoint(endpoint_id)

@@ -1,8 +1,4 @@
-"""Looks for deliveries that this instance holds without knowing of it.
-
-A claim that was committed and whose answer was lost (the store went away in between) leaves such deliveries. Their
-owner lives, so no rescuer would ever take them.
-"""
+"""Looks for deliveries that this instance holds without knowing of it: see ``ringback_backends.suspects``."""
 
 from collections.abc import Callable
 
@@ -12,6 +8,7 @@ from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import DELIVERIES
 from ringback_backends.contracts.deliveries import DeliveryStore
 from ringback_backends.lease.rounds import Rounds
+from ringback_backends.suspects import Suspects
 from ringback_schemas.deliveries import DeliveryRef
 from ringback_schemas.ids import InstanceId
 
@@ -19,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class Strays(Rounds):
-    """Gives back what two rounds in a row found held and unknown: once may be a claim whose answer is on its way."""
+    """Gives back what two rounds found held and unknown."""
 
     name = "strays"
 
@@ -29,23 +26,23 @@ class Strays(Rounds):
         announcer: Announcer,
         owner: InstanceId,
         is_known: Callable[[DeliveryRef], bool],
+        claim_under_way: Callable[[], int | None],
         *,
         every_s: float,
     ) -> None:
-        """``is_known`` says whether an attempt is under way in this process."""
+        """``is_known`` says whether an attempt is under way in this process, ``claim_under_way`` which claim is."""
         super().__init__(every_s)
         self._store = store
         self._announcer = announcer
         self._owner = owner
         self._is_known = is_known
-        self._suspects: frozenset[DeliveryRef] = frozenset()
+        self._suspects: Suspects[DeliveryRef] = Suspects(claim_under_way)
 
     async def round(self) -> bool:
         """Compare once."""
         held = await self._store.held_deliveries(self._owner)
         unknown = frozenset(ref for ref in held if not self._is_known(ref))
-        strays = sorted(unknown & self._suspects, key=lambda ref: ref.delivery_id)
-        self._suspects = unknown - frozenset(strays)
+        strays = sorted(self._suspects.strays(unknown), key=lambda ref: ref.delivery_id)
         if strays:
             await self._store.release_deliveries(self._owner, strays)
             ids = [ref.delivery_id for ref in strays]

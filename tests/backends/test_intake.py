@@ -1,7 +1,7 @@
 """The intake of a consumer: envelopes at once, polling for what they miss, no acknowledgement before a claim."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -25,6 +25,7 @@ class Slots:
         self.failures = 0
         self.polls = 0
         self.largest_claim = 0
+        self.on_take: Callable[[], None] = _nothing
 
     def room(self) -> int:
         """Slots that are free."""
@@ -48,6 +49,7 @@ class Slots:
     def take(self, claimed: Sequence[str], source: str) -> None:
         """Keep them, and where they came from."""
         self.taken += [(one, source) for one in claimed]
+        self.on_take()
 
     def has_taken(self, count: int) -> bool:
         """Whether it has taken so many."""
@@ -57,6 +59,10 @@ class Slots:
         if self.is_store_away:
             self.failures += 1
             raise StoreUnavailable("claim", "away")
+
+
+def _nothing() -> None:
+    return
 
 
 @asynccontextmanager
@@ -113,6 +119,26 @@ async def test_intake_claims_what_envelopes_name() -> None:
 
     assert [(one, "broker") for one in ids] == work.taken
     assert await waiting_envelopes(broker) == []
+
+
+async def test_intake_numbers_the_claim_that_is_under_way() -> None:
+    """Until what it brought was taken; none is while the intake waits."""
+    broker, work, seen = await started_broker(), Slots(10), list[int | None]()
+    work.shelf = dict.fromkeys(fresh_ids(1))
+
+    async with feeding(work, broker) as intake:
+        work.on_take = lambda: seen.append(intake.claim_under_way)
+        await eventually(lambda: work.has_taken(1), what="a delivery")
+        await eventually(lambda: intake.claim_under_way is None, what="the end of the claim")
+        ids = fresh_ids(1)
+        work.shelf = dict.fromkeys(ids)
+        await put(broker, ids)
+        await eventually(lambda: work.has_taken(2), what="another delivery")
+
+    first, second = seen
+    assert first is not None
+    assert second is not None
+    assert second > first
 
 
 async def test_intake_polls_at_start_for_what_no_envelope_names() -> None:

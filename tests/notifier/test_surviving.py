@@ -70,6 +70,23 @@ async def test_delivery_whose_claim_was_not_answered_is_given_back(rig: Rig, rec
     assert [attempt.verdict for attempt in detail.attempts] == [Verdict.DELIVERED]
 
 
+async def test_delivery_whose_claim_is_answered_late_is_not_taken_for_a_stray(rig: Rig, receiver: Receiver) -> None:
+    """It is held and unknown for many rounds; given back, it would be sent twice."""
+    answered = asyncio.Event()
+    rig.outage.late_answers = dict.fromkeys(("claim_deliveries", "claim_due_in_lanes", "claim_in_lanes"), answered)
+    (delivery_id,) = await rig.deliver(receiver.url())
+
+    async with rig.notifier():
+        await rig.when(delivery_id, "sending")
+        before = rig.outage.calls.count("held_deliveries")
+        await eventually(lambda: rig.outage.calls.count("held_deliveries") > before + 3, what="three more looks")
+        answered.set()
+        detail = await rig.ended(delivery_id)
+
+    assert [(attempt.attempt, attempt.verdict) for attempt in detail.attempts] == [(1, Verdict.DELIVERED)]
+    assert (len(receiver.requests), rig.counts.fenced) == (1, [])
+
+
 async def test_delivery_of_a_dead_notifier_is_sent_again_with_the_same_id_and_bytes(
     rig: Rig, receiver: Receiver
 ) -> None:

@@ -13,6 +13,7 @@ from ringback_backends.announcer import Announcer
 from ringback_backends.contracts.broker import Queue
 from ringback_backends.contracts.errors import RowRefused, StoreUnavailable
 from ringback_backends.contracts.jobs import JobStore
+from ringback_backends.suspects import Suspects
 from ringback_schemas.ids import InstanceId, JobId
 from ringback_schemas.jobs import JobRef
 from ringback_service.worker.child import Note
@@ -21,7 +22,7 @@ from ringback_service.worker.slots import Slots
 
 EVERY_S = 1.0
 SEARCH_EVERY = 5
-"""Rounds between two searches. A job is a stray when two of them find it: a claim's answer may just be on its way."""
+"""Rounds between two searches."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,14 @@ class Courier:
     """Goes between running jobs and the store."""
 
     def __init__(
-        self, store: JobStore, announcer: Announcer, owner: InstanceId, slots: Slots, *, every_s: float = EVERY_S
+        self,
+        store: JobStore,
+        announcer: Announcer,
+        owner: InstanceId,
+        slots: Slots,
+        claim_under_way: Callable[[], int | None],
+        *,
+        every_s: float = EVERY_S,
     ) -> None:
         """``every_s`` is also the least time between two writes of one job's progress."""
         self._store = store
@@ -39,7 +47,7 @@ class Courier:
         self._slots = slots
         self._every_s = every_s
         self._notes: dict[Key, Note] = {}
-        self._suspects: frozenset[JobRef] = frozenset()
+        self._suspects: Suspects[JobRef] = Suspects(claim_under_way)
 
     def reporter(self, job_id: JobId, attempt: int) -> Callable[[float | None, str | None], None]:
         """What a job reports its progress with; safe to call from any thread."""
@@ -95,15 +103,10 @@ class Courier:
             raise
 
     async def _search_strays(self) -> None:
-        """Release what this instance holds in the store and not in hand.
-
-        A claim that was committed and whose answer was lost (a restart of the database) leaves such jobs. Their owner
-        lives, so no rescuer would ever take them.
-        """
+        """Release what this instance holds in the store and not in hand."""
         held = await self._store.held_jobs(self._owner)
         unknown = frozenset(ref for ref in held if self._slots.get((ref.job_id, ref.attempt)) is None)
-        strays = sorted(unknown & self._suspects, key=lambda ref: ref.job_id)
-        self._suspects = unknown - frozenset(strays)
+        strays = sorted(self._suspects.strays(unknown), key=lambda ref: ref.job_id)
         if strays:
             log.warning("strays_released", jobs=[ref.job_id for ref in strays])
             await release(self._store, self._announcer, self._owner, strays)

@@ -91,7 +91,9 @@ class Worker:
             store.finish_jobs, name="finish", observe=self._observer.on_outcomes_recorded
         )
         self._finisher = Finisher(self._batcher, announcer)
-        self._courier = Courier(store, announcer, owner, self._slots, every_s=plan.courier_s)
+        self._courier = Courier(
+            store, announcer, owner, self._slots, lambda: self._intake.claim_under_way, every_s=plan.courier_s
+        )
         self._processes = Processes(plan.task_specs, min(plan.processes, plan.concurrency), self._courier.note)
         self._executor = Executor(
             self._slots,

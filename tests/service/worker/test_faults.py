@@ -55,6 +55,22 @@ async def test_job_whose_claim_was_not_answered_is_found_again(rig: Rig) -> None
     assert detail.job.charged_attempts == 1
 
 
+async def test_job_whose_claim_is_answered_late_is_not_taken_for_a_stray(rig: Rig) -> None:
+    """It is held and unknown for many rounds; given back, it would be performed twice."""
+    answered = asyncio.Event()
+    rig.outage.late_answers = dict.fromkeys(("claim_jobs", "claim_due_jobs"), answered)
+    async with rig.worker():
+        job_id = await rig.submit("good.sum", {"a": 1, "b": 1})
+        await rig.when(job_id, "running")
+        before = rig.outage.calls.count("held_jobs")
+        await eventually(lambda: rig.outage.calls.count("held_jobs") > before + 3, what="three more looks")
+        answered.set()
+        detail = await rig.ended(job_id)
+
+    assert (detail.job.state, detail.job.attempt) == ("succeeded", 1)
+    assert detail.attempts == ()
+
+
 async def test_late_result_of_a_lost_lease_is_fenced(rig: Rig) -> None:
     """When a job was taken from a worker that looked dead, the worker's late result is not recorded."""
     async with rig.worker():
