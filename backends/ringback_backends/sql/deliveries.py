@@ -66,7 +66,10 @@ WITH RECURSIVE waiting (destination) AS (
 SELECT destination FROM waiting WHERE destination IS NOT NULL LIMIT :most
 """)
 
-_READY_AGAIN = case((deliveries.c.attempt > 1, DeliveryState.RETRYING.value), else_=DeliveryState.PENDING.value)
+_WAS_TRIED = exists().where(delivery_attempts.c.delivery_id == deliveries.c.id).correlate(deliveries)
+"""Not by the number of its attempt: what is given back unsent has used one up."""
+
+_READY_AGAIN = case((_WAS_TRIED, DeliveryState.RETRYING.value), else_=DeliveryState.PENDING.value)
 """What is given back is a fresh one, or a retry: behind what is fresh, or still the head of its line.
 
 A replay's is a retry too, and so is one that was redelivered by its id: here nothing tells them apart.
@@ -106,7 +109,7 @@ class DeliveryQueries:
     async def set_aside(self, owner: InstanceId, deliveries: Sequence[DeliveryRef], reason: WaitReason) -> list[bool]:
         """See ``LaneStore.set_aside``."""
         return await self._database.write(
-            "set_aside", lambda connection: _give_back(connection, owner, deliveries, _as_before(reason))
+            "set_aside", lambda connection: _give_back(connection, owner, deliveries, _waiting_for(reason))
         )
 
     async def waiting_lanes(self, after: str, limit: int) -> list[str]:
@@ -198,7 +201,7 @@ def _attempt(row: Row[Any]) -> DeliveryAttempt:
     )
 
 
-def _as_before(reason: WaitReason) -> dict[str, Any]:
+def _waiting_for(reason: WaitReason) -> dict[str, Any]:
     """Nobody has seen the attempt, so its number is given again."""
     waits_for = case((IN_LINE, WaitReason.FIFO.value), else_=reason.value)
     return {"state": _READY_AGAIN, "owner": None, "attempt": deliveries.c.attempt - 1, "waits_for": waits_for}

@@ -109,8 +109,8 @@ class ModelDelivery:
         self.tries += 1
 
     def release(self) -> None:
-        """It was given back unsent."""
-        self.state, self.owner = DeliveryState.PENDING, None
+        """It was given back unsent: fresh if it was never tried, a retry otherwise."""
+        self.state, self.owner = DeliveryState.RETRYING if self.attempts else DeliveryState.PENDING, None
 
     def redeliver(self) -> None:
         """Somebody asked for it again."""

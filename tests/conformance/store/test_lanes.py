@@ -297,3 +297,17 @@ async def test_tally_counts_what_was_set_aside(store: Store, owner: InstanceId) 
     tallies = await store.tally()
 
     assert (tallies.deliveries_due, tallies.oldest_due_age_s > 0) == (3, True)
+
+
+async def test_fresh_delivery_that_was_given_back_before_is_set_aside_as_a_fresh_one(
+    store: Store, owner: InstanceId
+) -> None:
+    """A stop of its notifier used up a number, and no try."""
+    (delivery_id,) = await due(store, owner, SHUT)
+    (first,) = await store.claim_deliveries(owner, [delivery_id], 1)
+    await store.release_deliveries(owner, [delivery_ref(first)])
+    (second,) = await store.claim_deliveries(owner, [delivery_id], 1)
+
+    await store.set_aside(owner, [delivery_ref(second)], WaitReason.RATE)
+
+    assert (await delivery_now(store, delivery_id)).state is DeliveryState.PENDING
