@@ -25,8 +25,8 @@ async def keep_key(
 
 
 def hash_key(api_key: str) -> bytes:
-    """What the store knows a key by."""
-    return hashlib.sha256(api_key.encode()).digest()
+    """What the store knows a key by; of anything that a header can hold."""
+    return hashlib.sha256(api_key.encode("utf-8", "surrogateescape")).digest()
 
 
 def show_key(key: ApiKeyRecord) -> KeyBody:

@@ -1,7 +1,6 @@
 """Who asks, and may they? API keys as bearer tokens (RFC 6750), kept as SHA-256."""
 
 import asyncio
-import hashlib
 import time
 from collections import OrderedDict
 
@@ -9,6 +8,7 @@ from ringback_backends.contracts.tenants import TenantStore
 from ringback_schemas.problems import Problems
 from ringback_schemas.tenants import ApiKeyRecord, Scope
 from ringback_service.api.refusals import Refused
+from ringback_service.api_keys import hash_key
 
 REMEMBER_S = 3.0
 """How long a key is believed without asking the store: also how long a revoked one may still work elsewhere."""
@@ -81,7 +81,7 @@ def _key_hash(header: str | None) -> bytes:
     scheme, _, key = header.partition(" ")
     if scheme.lower() != "bearer" or not key or len(key) > _LONGEST_KEY:
         raise _unauthenticated("the Authorization header is not of the form `Bearer rbk_…`")
-    return hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).digest()
+    return hash_key(key.strip())
 
 
 def _unauthenticated(detail: str, *, error: str | None = None) -> Refused:
