@@ -35,10 +35,12 @@ class Outage:
             if name in self.refuses:
                 self.refused += 1
                 raise RowRefused(name, "not wanted by the test")
+            # known beforehand: whoever sees what was committed may change this before the answer is here
+            is_lost = name in self.lost_answers
             answer = await method(*args, **kwargs)
             if name in self.late_answers:
                 await self.late_answers[name].wait()
-            if name in self.lost_answers:
+            if is_lost:
                 self.refused += 1
                 raise StoreUnavailable(name, "answer lost by the test")
             return answer
